@@ -1,0 +1,52 @@
+# Everything a developer does here. Needs Python 3.11+ and make; all else is installed into .venv from requirements.lock.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench docs lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Install the locked dependencies and the package into .venv
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=python3.12 setup"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## The whole job on real data, in under a minute
+	$(BIN)/autoloader demo
+
+test: setup ## Every test, on the real embedded stack
+	$(BIN)/python -m pytest -n 2 --dist loadscope --cov --cov-report=term
+
+check: setup ## Lint, format, types, import layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## Format the code and mend what can be mended by a tool
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## Ours, the bare limit and dlt on the same data; writes docs/benchmarks.md
+	$(BIN)/python bench/run.py
+
+docs: setup ## Write the generated reference pages again
+	$(BIN)/python docs/generate.py
+
+lock: ## Resolve the dependencies again into requirements.lock (hashes, no addresses)
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet uv
+	.venv-lock/bin/uv pip compile pyproject.toml --extra stack --group dev --universal --python-version 3.11 \
+	  --generate-hashes --no-annotate --no-header --quiet --output-file requirements.lock
+	rm -rf .venv-lock
+
+clean: ## Remove what setup and the tests made
+	rm -rf $(VENV) .venv-lock .bench-* .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

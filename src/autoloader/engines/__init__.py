@@ -1,0 +1,82 @@
+"""How files become data files. An engine commits nothing: it writes Parquet and says what became of each file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+    from uuid import UUID
+
+    from autoloader.model import ClaimedFile, DataFile, FormatType, Outcome
+    from autoloader.objects import ObjectStore
+    from autoloader.schema.table import TableShape
+    from autoloader.schema.types import Schema
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """How an ingestion's files are read: the explicit schema and the options, both already validated."""
+
+    format_type: FormatType
+    options: Mapping[str, str]
+    schema: Schema
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """The files of one load, and everything an engine needs to turn them into data files.
+
+    Attributes:
+        loaded_at: the instant written into ``_loaded_at`` of every row.
+        store: where the files are.
+        spool: a folder of this load's own, empty, removed by the caller afterwards.
+        cancelled: asked between steps; once true the engine raises LeaseLost and stops.
+    """
+
+    load_id: UUID
+    loaded_at: datetime
+    files: Sequence[ClaimedFile]
+    reading: Reading
+    shape: TableShape
+    store: ObjectStore
+    spool: Path
+    cancelled: Callable[[], bool]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """How much an engine has done since its last report: add them up."""
+
+    files: int = 0
+    bytes: int = 0
+    records: int = 0
+
+
+class Engine(Protocol):
+    """Turns the files of one load into data files."""
+
+    def prepare(
+        self, work: Work, put: Callable[[DataFile], None], report: Callable[[Progress], None]
+    ) -> Sequence[Outcome]:
+        """Read every file of the load and hand over the data files as they are finished.
+
+        A file that cannot be read, or holds a bad record, is FAILED alone: none of its rows is in any data file.
+
+        Args:
+            work: the load.
+            put: called with each finished data file; a local file is moved or removed by the callee before it returns.
+            report: called now and then, from any thread.
+
+        Returns:
+            One outcome for each file of ``work.files``, in any order.
+
+        Raises:
+            SourceError: the store as a whole cannot be read.
+            SpoolFull: no room left for the files on their way.
+            LeaseLost: ``work.cancelled`` became true.
+        """
+        ...

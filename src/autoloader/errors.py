@@ -1,0 +1,190 @@
+"""Every error the project raises on purpose.
+
+AutoloaderError
+├── UsageError                  the caller asked for something that cannot be; names the field
+│   ├── NameTaken               another ingestion of the tenant has the name
+│   ├── NotKnown                no such ingestion, run, file or load
+│   └── WrongState              the thing is there, but not in a state that allows this
+├── SourceError                 the bucket cannot be listed or read; names the bucket and the action
+│   ├── BucketNotFound
+│   ├── SourceAccessDenied
+│   ├── CredentialsMissing
+│   └── SourceUnavailable       ↻ throttled, 5xx, connection lost, after the retries of the client
+├── FileError                   one file cannot be loaded; the others of its load are not touched
+│   ├── FileChanged             ↻ another etag than the one claimed: the new version is loaded instead
+│   ├── FileVanished            listed, but gone when it was read
+│   ├── FileUnreadable          not what its format says: truncated, binary, a broken footer
+│   ├── HeaderMismatch          a CSV header that lacks a column or names one twice
+│   ├── TypeMismatch            a typed file (Parquet) whose columns do not fit the schema
+│   └── BadRecord               a record that the contract refuses; with line, column, reason code and raw text
+├── LakeError                   the catalog or the table
+│   ├── CatalogUnavailable      ↻ no answer, 5xx, or a commit whose fate is unknown to the end
+│   ├── CatalogMisconfigured    unknown catalog, wrong key, a name the catalog refuses
+│   ├── TableMismatch           the table exists and does not fit the ingestion
+│   └── HistoryTooShort         the table's snapshots no longer reach back far enough to decide
+├── LedgerError
+│   ├── LedgerUnavailable       ↻ no connection to PostgreSQL
+│   ├── LedgerOutdated          the schema of the database is not that of this program
+│   └── LeaseLost               another worker owns the outcome now: stop, write nothing
+├── SpoolFull                   ↻ no room on the disk that holds files on their way
+└── StackError                  the embedded stack cannot start, or a part of it died
+
+↻ trying again can help (``retryable``). A message says what happened, to which thing, and what to do; it never holds a secret.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class AutoloaderError(Exception):
+    """The root. ``str(error)`` is fit to be shown to the person who uses the tool."""
+
+    retryable: ClassVar[bool] = False
+
+    @property
+    def error_type(self) -> str:
+        """The stable name under which the ledger, the API and the logs keep this error."""
+        return type(self).__name__
+
+
+class UsageError(AutoloaderError):
+    """Bad input, refused before anything was done.
+
+    Attributes:
+        field: the name of the field at fault, as the user wrote it (``schema_json``, ``--pattern``), or None.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class NameTaken(UsageError):  # noqa: N818  a state of the world, named as the user would
+    """Another ingestion of the same tenant has this name."""
+
+
+class NotKnown(UsageError):  # noqa: N818
+    """No such ingestion, run, file or load."""
+
+
+class WrongState(UsageError):  # noqa: N818
+    """The thing exists but its state does not allow what was asked."""
+
+
+class SourceError(AutoloaderError):
+    """The bucket cannot be listed or read."""
+
+
+class BucketNotFound(SourceError):  # noqa: N818
+    """There is no such bucket at this endpoint."""
+
+
+class SourceAccessDenied(SourceError):  # noqa: N818
+    """403: the message names the bucket, the action that was denied and what to grant."""
+
+
+class CredentialsMissing(SourceError):  # noqa: N818
+    """No credentials were found in the ingestion nor in the default AWS chain."""
+
+
+class SourceUnavailable(SourceError):  # noqa: N818
+    """Throttled, 5xx or unreachable, still so after the retries."""
+
+    retryable = True
+
+
+class FileError(AutoloaderError):
+    """One file cannot be loaded. The others of its load are not touched."""
+
+
+class FileChanged(FileError):  # noqa: N818
+    """The object has another etag than the version that was claimed."""
+
+    retryable = True
+
+
+class FileVanished(FileError):  # noqa: N818
+    """The object was listed but is gone."""
+
+
+class FileUnreadable(FileError):  # noqa: N818
+    """The bytes are not what the format says."""
+
+
+class HeaderMismatch(FileError):  # noqa: N818
+    """A CSV header that lacks a column of the schema or names one twice."""
+
+
+class TypeMismatch(FileError):  # noqa: N818
+    """A typed file whose columns do not fit the schema without loss."""
+
+
+class BadRecord(FileError):  # noqa: N818
+    """A record that the contract refuses.
+
+    Attributes:
+        line: physical line where the record begins, counted from 1 (for JSON documents: the element's number), or None.
+        column: the column at fault, or None when the record as a whole is.
+        code: the stable reason code (``malformed``, ``not_bigint``, ``out_of_range``, …).
+        raw: the start of the record's text, or None.
+    """
+
+    def __init__(
+        self, message: str, *, code: str, line: int | None = None, column: str | None = None, raw: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.line = line
+        self.column = column
+        self.raw = raw
+
+
+class LakeError(AutoloaderError):
+    """The catalog or the table."""
+
+
+class CatalogUnavailable(LakeError):  # noqa: N818
+    """The catalog does not answer, or the fate of a commit stayed unknown to the end of the retries."""
+
+    retryable = True
+
+
+class CatalogMisconfigured(LakeError):  # noqa: N818
+    """Unknown catalog, refused credentials, or a name that the catalog does not take."""
+
+
+class TableMismatch(LakeError):  # noqa: N818
+    """The table exists and does not fit the ingestion; the message lists every difference."""
+
+
+class HistoryTooShort(LakeError):  # noqa: N818
+    """The snapshots that would decide a lost load have been expired: a person must look."""
+
+
+class LedgerError(AutoloaderError):
+    """The ledger in PostgreSQL."""
+
+
+class LedgerUnavailable(LedgerError):  # noqa: N818
+    """No connection to PostgreSQL."""
+
+    retryable = True
+
+
+class LedgerOutdated(LedgerError):  # noqa: N818
+    """The database schema is not the one this program was written for: ``autoloader db upgrade``."""
+
+
+class LeaseLost(LedgerError):  # noqa: N818
+    """The lease passed or was taken away; another worker owns the outcome."""
+
+
+class SpoolFull(AutoloaderError):  # noqa: N818
+    """No room on the disk that holds files on their way."""
+
+    retryable = True
+
+
+class StackError(AutoloaderError):
+    """The embedded stack cannot start, or a part of it died."""

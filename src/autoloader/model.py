@@ -1,0 +1,315 @@
+"""The vocabulary as frozen values: ingestion, run, file, load, outcome, and their statuses.
+
+Nothing here does anything; every other room speaks in these words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime, timedelta
+    from pathlib import Path
+    from uuid import UUID
+
+DEFAULT_TENANT = "default"
+DEFAULT_MAX_FILE_SIZE_BYTES = 5 * 1024**3
+DEFAULT_MAX_RETRIES = 3
+
+SOURCE_FILE = "_source_file"
+SOURCE_MODIFIED_AT = "_source_modified_at"
+LOAD_ID = "_load_id"
+LOADED_AT = "_loaded_at"
+METADATA_COLUMNS = (SOURCE_FILE, SOURCE_MODIFIED_AT, LOAD_ID, LOADED_AT)
+"""Columns on every row of every table we load: STRING, TIMESTAMP, STRING, TIMESTAMP."""
+
+
+class IngestionStatus(StrEnum):
+    """Whether an ingestion may run."""
+
+    DRAFT = "DRAFT"
+    ACTIVE = "ACTIVE"
+    PAUSED = "PAUSED"
+    ERROR = "ERROR"
+
+
+class RunStatus(StrEnum):
+    """A run ends as SUCCESS, FAILED or CANCELLED; SUCCESS with failed files is shown as ``SUCCESS (partial)``."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    SUCCESS = "SUCCESS"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+class RunTrigger(StrEnum):
+    """What set a run off."""
+
+    MANUAL = "manual"
+    SCHEDULED = "scheduled"
+    EVENT = "event"
+    RETRY = "retry"
+    BACKFILL = "backfill"
+
+
+class FileStatus(StrEnum):
+    """What became of the current version of a file.
+
+    DISCOVERED ──claim──▶ PROCESSING ──▶ SUCCESS | FAILED; a lost load puts its files back to DISCOVERED;
+    discovery sets SKIPPED, and DISCOVERED again when a new version is seen.
+    """
+
+    DISCOVERED = "DISCOVERED"
+    PROCESSING = "PROCESSING"
+    SUCCESS = "SUCCESS"
+    FAILED = "FAILED"
+    SKIPPED = "SKIPPED"
+
+
+class LoadState(StrEnum):
+    """RUNNING ──▶ COMMITTED | FAILED; RUNNING ─lease passed─▶ LOST ─recovery─▶ COMMITTED | FAILED."""
+
+    RUNNING = "RUNNING"
+    COMMITTED = "COMMITTED"
+    FAILED = "FAILED"
+    LOST = "LOST"
+
+
+class FormatType(StrEnum):
+    """Formats the embedded engine reads."""
+
+    JSON = "json"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+class WriteMode(StrEnum):
+    """``overwrite``: the files of the run become the whole content of the table, in one commit."""
+
+    APPEND = "append"
+    OVERWRITE = "overwrite"
+
+
+class OnChangedFile(StrEnum):
+    """What a new version (another etag) of a file means whose earlier version is already in the table."""
+
+    REPLACE = "replace"
+    APPEND = "append"
+    IGNORE = "ignore"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceCredentials:
+    """How to reach the bucket; all None: the default AWS chain (or the embedded stack where that is in use).
+
+    Attributes:
+        endpoint_url: an S3-compatible endpoint other than AWS.
+        aws_access_key_id: a reference of the form ``env:NAME``; never the key itself.
+        aws_secret_access_key: likewise ``env:NAME``.
+        aws_session_token: likewise ``env:NAME``.
+        role_arn: a role to assume with the credentials found so far.
+        profile: a profile of the AWS configuration files.
+    """
+
+    endpoint_url: str | None = None
+    aws_region: str | None = None
+    aws_access_key_id: str | None = None
+    aws_secret_access_key: str | None = None
+    aws_session_token: str | None = None
+    role_arn: str | None = None
+    profile: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewIngestion:
+    """An ingestion as a person describes it, before it is saved; already validated."""
+
+    name: str
+    source_path: str
+    format_type: FormatType
+    catalog: str
+    database: str
+    table: str
+    tenant_id: str = DEFAULT_TENANT
+    status: IngestionStatus = IngestionStatus.ACTIVE
+    source_type: str = "S3"
+    source_file_pattern: str = "**"
+    source_credentials: SourceCredentials = field(default_factory=SourceCredentials)
+    path_columns: tuple[str, ...] = ()
+    format_options: Mapping[str, str] = field(default_factory=dict)
+    schema_json: str | None = None
+    write_mode: WriteMode = WriteMode.APPEND
+    partition_columns: tuple[str, ...] = ()
+    table_properties: Mapping[str, str] = field(default_factory=dict)
+    engine: str = "embedded"
+    cluster_id: str | None = None
+    spark_connect_url: str | None = None
+    spark_connect_token: str | None = None
+    max_file_size_bytes: int = DEFAULT_MAX_FILE_SIZE_BYTES
+    max_retries: int = DEFAULT_MAX_RETRIES
+    on_changed_file: OnChangedFile = OnChangedFile.REPLACE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ingestion(NewIngestion):
+    """What to load, from where, into which table; as saved in the ledger."""
+
+    id: int
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def table_name(self) -> str:
+        """``catalog.database.table``, as people write it."""
+        return f"{self.catalog}.{self.database}.{self.table}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunError:
+    """One entry of a run's ``errors``."""
+
+    message: str
+    type: str
+    file_path: str | None
+    timestamp: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """One trigger of an ingestion. Its counters are the truth of the ledger."""
+
+    id: int
+    ingestion_id: int
+    tenant_id: str
+    cluster_id: str | None
+    trigger: RunTrigger
+    status: RunStatus
+    started_at: datetime | None
+    ended_at: datetime | None
+    duration_seconds: float | None
+    listed_at: datetime | None
+    files_discovered: int
+    files_processed: int
+    files_succeeded: int
+    files_failed: int
+    files_skipped: int
+    records_ingested: int
+    bytes_read: int
+    errors: tuple[RunError, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceObject:
+    """One object as the bucket lists it.
+
+    Attributes:
+        path: ``s3://bucket/key`` with the key exactly as it is: nothing encoded, folded or stripped.
+        etag: opaque, without the surrounding quotes.
+        modified_at: in UTC.
+    """
+
+    path: str
+    size_bytes: int
+    etag: str
+    modified_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class File:
+    """The current version of one path of an ingestion, and what became of it."""
+
+    id: int
+    ingestion_id: int
+    run_id: int | None
+    file_path: str
+    file_size_bytes: int
+    file_modified_at: datetime
+    file_etag: str
+    status: FileStatus
+    discovered_at: datetime
+    processing_started_at: datetime | None
+    processed_at: datetime | None
+    records_ingested: int
+    records_rejected: int
+    bytes_read: int
+    processing_duration_ms: int | None
+    error_message: str | None
+    error_type: str | None
+    retry_count: int
+    load_id: UUID | None
+    snapshot_id: int | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClaimedFile:
+    """One (file, version) of a load.
+
+    Attributes:
+        replaces: the loads whose rows of this path must leave the table when this version comes; empty for a new file.
+    """
+
+    file_id: int
+    path: str
+    size_bytes: int
+    etag: str
+    modified_at: datetime
+    replaces: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Load:
+    """One attempt to put a fixed set of file versions into one snapshot.
+
+    Its id is the lease, the fencing token and the snapshot property ``autoloader.load-id``.
+    """
+
+    id: UUID
+    ingestion_id: int
+    run_id: int
+    state: LoadState
+    worker: str
+    lease_until: datetime
+    started_at: datetime
+    ended_at: datetime | None
+    table_name: str
+    snapshot_id: int | None
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What became of one file in one load. ``status`` is SUCCESS, FAILED, or DISCOVERED (put back: try again later)."""
+
+    file_id: int
+    status: FileStatus
+    records_ingested: int = 0
+    records_rejected: int = 0
+    bytes_read: int = 0
+    duration: timedelta | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataFile:
+    """One Parquet file that an engine wrote and the publisher will add.
+
+    Attributes:
+        location: a local path (the embedded engine; the lake uploads it) or a URI in the table's storage (Spark).
+        records: rows in the file.
+        partition: one value per partition field of the table, in its order, as Python values of the transform's
+            result type (int for bucket, year, month, day, hour; the source's type for identity and truncate).
+    """
+
+    location: Path | str
+    records: int
+    partition: tuple[Any, ...] = ()

@@ -1,0 +1,26 @@
+"""Pure decisions: batch limits, lease times, backoff, and what a listed object means for a file we know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoadLimits:
+    """How much one load may take; a single file larger than ``max_bytes`` makes a load of its own."""
+
+    max_files: int = 10_000
+    max_bytes: int = 2 * 1024**3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lease:
+    """How long a worker may be silent before its load counts as lost."""
+
+    duration: timedelta = timedelta(seconds=60)
+
+    @property
+    def renew_every(self) -> timedelta:
+        """A third of the duration: two renewals may fail before the lease passes."""
+        return self.duration / 3

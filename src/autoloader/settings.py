@@ -1,0 +1,100 @@
+"""Settings from the environment (``AUTOLOADER_*``) and a file (``autoloader.toml``), validated once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from autoloader.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Settings(BaseSettings):
+    """What the person who runs the program decides. Environment first, then the file, then these defaults."""
+
+    model_config = SettingsConfigDict(env_prefix="AUTOLOADER_", extra="forbid", frozen=True)
+
+    home: Path = Field(Path("~/.autoloader"), description="Folder of the embedded stack: its data, keys and logs.")
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL of the ledger. Set: no embedded stack is started. Unset: the stack's own."
+    )
+    s3_endpoint_url: str | None = Field(None, description="S3 endpoint for ingestions that name none.")
+    s3_region: str | None = Field(None, description="Region for ingestions that name none.")
+    spool_dir: Path | None = Field(
+        None, description="Where files wait between fetch and parse. Default: `spool` in the home folder."
+    )
+    spool_bytes: int = Field(256 * 1024**2, ge=1024**2, description="How many bytes of files are fetched ahead.")
+    memory_limit: str = Field("512MB", pattern=r"^\d+(MB|GB)$", description="Memory the parser may use in one load.")
+    threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="Threads of the parser.")
+    fetch_concurrency: int = Field(16, ge=1, le=256, description="Requests under way at once to the bucket.")
+    max_files_per_load: int = Field(10_000, ge=1, description="Files one load takes at most.")
+    max_bytes_per_load: int = Field(2 * 1024**3, ge=1, description="Bytes one load takes; a larger file goes alone.")
+    lease_seconds: int = Field(60, ge=3, description="Silence after which a worker's load counts as lost.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="Least level logged.")
+    log_format: Literal["console", "json"] = Field("console", description="How a log line is written, on stderr.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the signature is the library's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Explicit arguments, the environment, then the file named by ``AUTOLOADER_CONFIG``."""
+        file = Path(os.environ.get("AUTOLOADER_CONFIG", "autoloader.toml"))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
+
+    @property
+    def home_dir(self) -> Path:
+        """The home folder, absolute."""
+        return self.home.expanduser().absolute()
+
+    @property
+    def lease(self) -> timedelta:
+        """The lease as a duration."""
+        return timedelta(seconds=self.lease_seconds)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Connections:
+    """Where the parts are, once it is decided whether they are the embedded stack's or the user's own.
+
+    Attributes:
+        database_url: of the ledger, in SQLAlchemy's form (``postgresql+psycopg://…``).
+        s3_endpoint_url: default endpoint of sources, None for AWS.
+        s3_access_key_id: the embedded stack's key, None for the default AWS chain.
+        s3_secret_access_key: likewise.
+        s3_region: default region.
+        catalogs: PyIceberg properties by catalog name, added to those of PyIceberg's own configuration.
+    """
+
+    database_url: str = field(repr=False)
+    s3_endpoint_url: str | None = None
+    s3_access_key_id: str | None = field(default=None, repr=False)
+    s3_secret_access_key: str | None = field(default=None, repr=False)
+    s3_region: str | None = None
+    catalogs: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+
+
+def load_settings() -> Settings:
+    """Read the settings once.
+
+    Raises:
+        UsageError: a value is not valid; the message names the variable and says why, without the value.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = "AUTOLOADER_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise UsageError(f"{name}: {first['msg']}", field=name) from None
