@@ -1,4 +1,4 @@
-"""Autoloader: files that keep arriving in object storage become rows of Apache Iceberg tables, each file exactly once."""
+"""Files that keep arriving in object storage become rows of Apache Iceberg tables, each file exactly once."""
 
 from importlib.metadata import version
 

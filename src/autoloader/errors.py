@@ -29,7 +29,8 @@ AutoloaderError
 ├── SpoolFull                   ↻ no room on the disk that holds files on their way
 └── StackError                  the embedded stack cannot start, or a part of it died
 
-↻ trying again can help (``retryable``). A message says what happened, to which thing, and what to do; it never holds a secret.
+↻ trying again can help (``retryable``). A message says what happened, to which thing, and what to do; it never holds a
+secret.
 """
 
 from __future__ import annotations
