@@ -24,3 +24,8 @@ class Lease:
     def renew_every(self) -> timedelta:
         """A third of the duration: two renewals may fail before the lease passes."""
         return self.duration / 3
+
+
+def backoff(failures: int, *, longest: timedelta = timedelta(seconds=30)) -> timedelta:
+    """How long to wait after so many failures in a row, before jitter: 1 s, 2 s, 4 s, … up to ``longest``."""
+    return min(timedelta(seconds=2 ** (failures - 1)), longest)

@@ -98,3 +98,23 @@ def load_settings() -> Settings:
         first = error.errors(include_input=False, include_url=False)[0]
         name = "AUTOLOADER_" + "_".join(str(part) for part in first["loc"]).upper()
         raise UsageError(f"{name}: {first['msg']}", field=name) from None
+
+
+def external_connections(settings: Settings) -> Connections:
+    """The user's own parts: PostgreSQL by ``database_url``, AWS or another S3, catalogs of PyIceberg's configuration.
+
+    Raises:
+        UsageError: no ``database_url``, or one that is not PostgreSQL's.
+    """
+    url = settings.database_url.get_secret_value() if settings.database_url else ""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in {"postgresql", "postgres", "postgresql+psycopg"}:
+        raise UsageError(
+            "AUTOLOADER_DATABASE_URL must look like postgresql://user:password@host:5432/autoloader_db",
+            field="AUTOLOADER_DATABASE_URL",
+        )
+    return Connections(
+        database_url=f"postgresql+psycopg://{rest}",
+        s3_endpoint_url=settings.s3_endpoint_url,
+        s3_region=settings.s3_region,
+    )

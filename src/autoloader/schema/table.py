@@ -5,10 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from autoloader.model import LOAD_ID, LOADED_AT, SOURCE_FILE, SOURCE_MODIFIED_AT
+from autoloader.schema.types import Array, Column, Decimal, Map, Scalar, Schema, Struct
 
-    from autoloader.schema.types import Schema
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from autoloader.schema.types import DataType
+
+METADATA = (
+    Column(SOURCE_FILE, Scalar.STRING),
+    Column(SOURCE_MODIFIED_AT, Scalar.TIMESTAMP),
+    Column(LOAD_ID, Scalar.STRING),
+    Column(LOADED_AT, Scalar.TIMESTAMP),
+)
+"""The columns that every row of every table carries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +52,25 @@ class TableShape:
     schema: Schema
     field_ids: Mapping[tuple[str, ...], int]
     partition: tuple[PartitionField, ...] = ()
+
+
+def numbered(schema: Schema) -> TableShape:
+    """The shape of a table that does not exist: the schema and the metadata columns, with ids from 1 in order."""
+    columns = (*schema.columns, *METADATA)
+    paths = [path for column in columns for path in _paths((column.name,), column.type)]
+    return TableShape(Schema(columns), {path: number for number, path in enumerate(paths, start=1)})
+
+
+def _paths(path: tuple[str, ...], kind: DataType) -> Iterator[tuple[str, ...]]:
+    yield path
+    match kind:
+        case Struct(columns):
+            for column in columns:
+                yield from _paths((*path, column.name), column.type)
+        case Array(element):
+            yield from _paths((*path, "element"), element)
+        case Map(key, value):
+            yield from _paths((*path, "key"), key)
+            yield from _paths((*path, "value"), value)
+        case Scalar() | Decimal():
+            return

@@ -1,0 +1,95 @@
+"""The command line. Commands are imported only when they are called, so that ``--help`` answers at once.
+
+Exit codes: 0 done · 1 some files failed · 2 wrong use · 3 could not run · 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from typing import override
+
+import click
+
+from autoloader.errors import AutoloaderError, UsageError
+
+COMMANDS = {
+    "create": ("ingestions:create", "Save a new ingestion."),
+    "list": ("ingestions:list_all", "List the ingestions."),
+    "show": ("ingestions:show", "Show one ingestion and how its files stand."),
+    "edit": ("ingestions:edit", "Change an ingestion; the history of its files stays."),
+    "delete": ("ingestions:delete", "Delete an ingestion and its history; the table stays."),
+    "preview": ("preview:preview", "Show schema, rows and matching files; writes nothing."),
+    "run": ("runs:run", "Load everything new into the table."),
+    "runs": ("runs:list_runs", "List the runs."),
+    "files": ("files:list_files", "List files and what became of them."),
+    "explain": ("files:explain", "Tell the whole story of one file."),
+    "retry": ("files:retry", "Let failed files be tried again by the next run."),
+    "up": ("stack:up", "Start the embedded stack and stay in the foreground."),
+    "down": ("stack:down", "Stop the embedded stack."),
+    "status": ("stack:status", "Show which parts run, and where."),
+    "env": ("stack:env", "Print export lines that point other tools at the stack."),
+    "db": ("database:db", "Manage the ledger's database."),
+    "demo": ("demo:demo", "See the whole job on real data, in under a minute."),
+}
+
+
+class LazyGroup(click.Group):
+    """Knows every command by name and help line; imports a command's module when it is called."""
+
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(f"autoloader.cli.{module}"), name)
+        assert isinstance(command, click.Command)  # noqa: S101  for the type checker; COMMANDS is walked by a test
+        return command
+
+    @override
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_line) for name, (_, help_line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="iceberg-autoloader", prog_name="autoloader")
+def cli() -> None:
+    """Files that keep arriving in object storage become rows of Iceberg tables, each file exactly once.
+
+    Without settings everything runs on an embedded stack on this machine. Start with `autoloader demo`.
+    """
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except AutoloaderError as error:
+        _tell(error)
+        sys.exit(2 if isinstance(error, UsageError) else 3)
+    except BrokenPipeError:
+        # The reader of our output, such as `head`, has what it wanted.
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _tell(error: AutoloaderError) -> None:
+    """One sentence for people; one JSON object where the caller asked for JSON."""
+    if "--json" in sys.argv:
+        field = error.field if isinstance(error, UsageError) else None
+        problem = {"error": {"type": error.error_type, "message": str(error), "field": field}}
+        click.echo(json.dumps(problem), err=True)
+        return
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)

@@ -1,0 +1,146 @@
+"""``create``, ``list``, ``show``, ``edit``, ``delete``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from autoloader import defining
+from autoloader.cli.options import describing, draft_of
+from autoloader.cli.output import console, counted, instant, json_option, size, write_json, write_table
+from autoloader.cli.session import session
+from autoloader.ledger import files, ingestions, runs
+from autoloader.ledger.database import transaction
+from autoloader.model import DEFAULT_TENANT, FileStatus
+from autoloader.schema import parse_schema, to_ddl
+
+if TYPE_CHECKING:
+    from autoloader.model import Ingestion
+
+
+@click.command()
+@click.argument("name")
+@describing
+@json_option
+def create(name: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401  options as click gives them
+    """Save a new ingestion NAME: which files, read how, into which table.
+
+    \b
+    Example:
+      autoloader create events --source s3://landing/events/ --pattern '*.json' \\
+        --format json --table lake.raw.events
+    """
+    with session() as runtime:
+        ingestion = defining.create(runtime.database, draft_of(given) | {"name": name})
+    if as_json:
+        write_json(ingestion)
+    else:
+        click.echo(f"Saved {name}: {ingestion.source_path}{ingestion.source_file_pattern} → {ingestion.table_name}")
+        click.echo(f"Look before you load: autoloader preview {name}    Load: autoloader run {name}")
+
+
+@click.command("list")
+@json_option
+def list_all(*, as_json: bool) -> None:
+    """List the ingestions."""
+    with session() as runtime, transaction(runtime.database) as connection:
+        found = ingestions.list_all(connection, DEFAULT_TENANT)
+    if as_json:
+        write_json(found)
+        return
+    write_table(
+        ["NAME", "STATUS", "SOURCE", "FORMAT", "TABLE"],
+        [[i.name, i.status, f"{i.source_path}{i.source_file_pattern}", i.format_type, i.table_name] for i in found],
+        empty="No ingestion yet. Make one with `autoloader create`, or see `autoloader demo`.",
+    )
+
+
+@click.command()
+@click.argument("name")
+@json_option
+def show(name: str, *, as_json: bool) -> None:
+    """Show the ingestion NAME, how its files stand, and its last run."""
+    with session() as runtime, transaction(runtime.database) as connection:
+        ingestion = ingestions.by_name(connection, DEFAULT_TENANT, name)
+        counts = files.counts(connection, ingestion.id)
+        last = runs.list_runs(connection, ingestion.id, limit=1)
+    if as_json:
+        write_json({"ingestion": ingestion, "files": counts, "last_run": last[0] if last else None})
+        return
+    for label, value in _facts(ingestion).items():
+        console.print(f"[bold]{label:<14}[/bold]", end="")
+        click.echo(value)
+    console.print("[bold]Files         [/bold]", end="")
+    click.echo(", ".join(f"{counts.get(status, 0):,} {status}" for status in FileStatus))
+    console.print("[bold]Last run      [/bold]", end="")
+    click.echo(f"{last[0].id}: {last[0].status}, {instant(last[0].started_at)}" if last else "none yet")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--name", "new_name", metavar="NAME", help="Give it another name.")
+@click.option("--status", type=click.Choice(["ACTIVE", "PAUSED"]), help="PAUSED: runs are refused until ACTIVE again.")
+@describing
+@json_option
+def edit(name: str, *, new_name: str | None, status: str | None, as_json: bool, **given: Any) -> None:  # noqa: ANN401
+    """Change the ingestion NAME. What is not given stays; the history of its files always stays."""
+    changes = draft_of(given)
+    if new_name is not None:
+        changes["name"] = new_name
+    if status is not None:
+        changes["status"] = status
+    if not changes:
+        raise click.UsageError("Nothing to change: name at least one option (see --help).")
+    with session() as runtime:
+        with transaction(runtime.database) as connection:
+            before = ingestions.by_name(connection, DEFAULT_TENANT, name)
+        if "source_credentials" in changes:
+            kept = defining.as_draft(before)["source_credentials"]
+            changes["source_credentials"] = kept | changes["source_credentials"]
+        after = defining.edit(runtime.database, before, changes)
+    if as_json:
+        write_json(after)
+    else:
+        click.echo(f"Saved {after.name}.")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete(name: str, *, yes: bool) -> None:
+    """Delete the ingestion NAME with the history of its files. The table and its rows stay.
+
+    An ingestion made anew over the same files would load them again: pause it instead (edit --status PAUSED) to keep
+    the history.
+    """
+    with session() as runtime:
+        with transaction(runtime.database) as connection:
+            ingestion = ingestions.by_name(connection, DEFAULT_TENANT, name)
+            known = sum(files.counts(connection, ingestion.id).values())
+        if not yes:
+            click.confirm(
+                f"Delete {name} and the history of {counted(known, 'file')}? Table {ingestion.table_name} keeps its rows",
+                abort=True,
+                err=True,
+            )
+        with transaction(runtime.database) as connection:
+            ingestions.delete(connection, ingestion.id)
+    click.echo(f"Deleted {name}. Table {ingestion.table_name} keeps its rows.")
+
+
+def _facts(ingestion: Ingestion) -> dict[str, str]:
+    schema = "inferred at the first run"
+    if ingestion.schema_json is not None:
+        schema = to_ddl(parse_schema(ingestion.schema_json))
+    return {
+        "Name": f"{ingestion.name} ({ingestion.status})",
+        "Source": f"{ingestion.source_path} {ingestion.source_file_pattern}",
+        "Format": " ".join([ingestion.format_type, *(f"{k}={v}" for k, v in ingestion.format_options.items())]),
+        "Table": ingestion.table_name,
+        "Schema": schema,
+        "Partitions": ", ".join(ingestion.partition_columns) or "none",
+        "Write mode": ingestion.write_mode,
+        "Changed files": ingestion.on_changed_file,
+        "Limits": f"{size(ingestion.max_file_size_bytes)} a file, {ingestion.max_retries} retries",
+    }

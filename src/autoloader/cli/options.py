@@ -1,0 +1,109 @@
+"""The options that describe an ingestion, shared by ``create``, ``edit`` and ``preview``; only those given make a draft."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from autoloader.errors import UsageError
+from autoloader.model import FormatType, OnChangedFile, WriteMode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Command = TypeVar("Command", bound="Callable[..., Any]")
+TABLE_PARTS = 3
+
+DESCRIBING = [
+    click.option("--source", metavar="S3_PATH", help="Where the files are: s3://bucket/prefix/."),
+    click.option("--pattern", metavar="GLOB", help="Which files below it, such as '*.json' or '**/dt=2024-*/**'."),
+    click.option("--format", "format_type", type=click.Choice([str(f) for f in FormatType]), help="What the files are."),
+    click.option("--table", metavar="CATALOG.DB.TABLE", help="The Iceberg table, made if it is not there."),
+    click.option("--schema", metavar="DDL|@FILE", help="Columns and types, such as 'id BIGINT, at TIMESTAMP', Spark's JSON, or @file. Default: inferred."),  # noqa: E501  one help text
+    click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A reader option, such as sep=';' or multiLine=true. Repeatable."),  # noqa: E501
+    click.option("--partition-by", "partition_columns", multiple=True, metavar="COLUMN|TRANSFORM", help="A column, day(at), bucket(16, id), … Repeatable."),  # noqa: E501
+    click.option("--table-property", "properties", multiple=True, metavar="NAME=VALUE", help="A property of the table when it is made. Repeatable."),  # noqa: E501
+    click.option("--write-mode", type=click.Choice([str(m) for m in WriteMode]), help="append (default), or overwrite: a run's files become the whole table."),  # noqa: E501
+    click.option("--on-changed", "on_changed_file", type=click.Choice([str(c) for c in OnChangedFile]), help="What a new version of a loaded file means. Default: replace."),  # noqa: E501
+    click.option("--max-file-size", "max_file_size_bytes", metavar="SIZE", help="Larger files are skipped. Default: 5GiB."),
+    click.option("--max-retries", type=int, metavar="N", help="How often later runs try a failed file again. Default: 3."),
+    click.option("--endpoint-url", metavar="URL", help="An S3-compatible store other than AWS."),
+    click.option("--region", "aws_region", metavar="NAME", help="The bucket's region."),
+    click.option("--profile", metavar="NAME", help="A profile of the AWS configuration."),
+    click.option("--role-arn", metavar="ARN", help="A role to assume for reading the bucket."),
+    click.option("--access-key-id", "aws_access_key_id", metavar="env:NAME", help="Variable that holds the key id."),
+    click.option("--secret-access-key", "aws_secret_access_key", metavar="env:NAME", help="Variable that holds the key."),
+    click.option("--session-token", "aws_session_token", metavar="env:NAME", help="Variable that holds the token."),
+]
+CREDENTIALS = (
+    "endpoint_url",
+    "aws_region",
+    "profile",
+    "role_arn",
+    "aws_access_key_id",
+    "aws_secret_access_key",
+    "aws_session_token",
+)
+PLAIN = ("format_type", "write_mode", "on_changed_file", "max_file_size_bytes", "max_retries")
+
+
+def describing(command: Command) -> Command:
+    """Add the options that describe an ingestion."""
+    for option in reversed(DESCRIBING):
+        command = option(command)
+    return command
+
+
+def draft_of(given: dict[str, Any]) -> dict[str, Any]:
+    """The contract's fields from the options a person gave; what was not given is not in it.
+
+    Raises:
+        UsageError: an option that cannot be read; the message names it.
+    """
+    draft: dict[str, Any] = {name: given[name] for name in PLAIN if given.get(name) is not None}
+    for option, name in (("source", "source_path"), ("pattern", "source_file_pattern")):
+        if given.get(option) is not None:
+            draft[name] = given[option]
+    if given.get("table") is not None:
+        draft["catalog"], draft["database"], draft["table"] = _table(given["table"])
+    if given.get("schema") is not None:
+        draft["schema_json"] = _text(given["schema"], "--schema")
+    if given.get("options"):
+        draft["format_options"] = _pairs(given["options"], "--option")
+    if given.get("properties"):
+        draft["table_properties"] = _pairs(given["properties"], "--table-property")
+    if given.get("partition_columns"):
+        draft["partition_columns"] = given["partition_columns"]
+    credentials = {name: given[name] for name in CREDENTIALS if given.get(name) is not None}
+    if credentials:
+        draft["source_credentials"] = credentials
+    return draft
+
+
+def _table(text: str) -> tuple[str, str, str]:
+    parts = text.split(".")
+    if len(parts) < TABLE_PARTS or not all(parts):
+        raise UsageError(f"--table {text!r}: write catalog.database.table, such as lake.raw.events", field="table")
+    return parts[0], ".".join(parts[1:-1]), parts[-1]
+
+
+def _pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator or not name:
+            raise UsageError(f"{option} {text!r}: write NAME=VALUE", field=option)
+        pairs[name] = value
+    return pairs
+
+
+def _text(value: str, option: str) -> str:
+    """The text itself, or with ``@`` before it the content of that file."""
+    if not value.startswith("@"):
+        return value
+    try:
+        return Path(value[1:]).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{option}: {value[1:]} cannot be read: {error}", field=option) from None

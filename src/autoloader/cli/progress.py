@@ -1,0 +1,70 @@
+"""The progress bar of a run: files, bytes, rows, rate and the time that is left, on stderr."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from autoloader.cli.output import size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from autoloader import engines
+    from autoloader.model import ListingCounts
+
+
+class RunProgress:
+    """An ``Observer`` that draws what it sees."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._lock = threading.Lock()
+        self._listing = bars.add_task("Listing", total=None, details="")
+        self._loading: TaskID | None = None
+        self._files = self._bytes = self._records = self._all_files = 0
+
+    def listing(self, counts: ListingCounts) -> None:
+        """So much of the bucket is recorded."""
+        details = f"{counts.listed:,} files seen · {counts.new:,} new · {counts.changed:,} changed"
+        self._bars.update(self._listing, details=details)
+
+    def waiting(self, files: int, size_bytes: int) -> None:
+        """So much is to be loaded."""
+        self._bars.update(self._listing, total=1, completed=1)
+        self._all_files = files
+        self._loading = self._bars.add_task("Loading", total=max(size_bytes, 1), details=f"{files:,} files")
+
+    def progress(self, done: engines.Progress) -> None:
+        """So much was read since the last call."""
+        with self._lock:
+            self._files += done.files
+            self._bytes += done.bytes
+            self._records += done.records
+            if self._loading is None:
+                return
+            elapsed = self._bars.tasks[self._loading].elapsed or 0
+            rate = f" · {self._files / elapsed:,.0f} files/s · {size(round(self._bytes / elapsed))}/s" if elapsed else ""
+            details = f"{self._files:,}/{self._all_files:,} files · {self._records:,} rows · {size(self._bytes)}{rate}"
+            self._bars.update(self._loading, completed=self._bytes, details=details)
+
+
+@contextmanager
+def progress(*, quiet: bool) -> Iterator[RunProgress]:
+    """Draw a run's progress while the block goes on; nothing is drawn for programs or where stderr is no terminal."""
+    screen = Console(stderr=True, quiet=quiet)
+    bars = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[details]}"),
+        TimeRemainingColumn(compact=True),
+        console=screen,
+        transient=True,
+        disable=quiet or not screen.is_terminal,
+    )
+    with bars:
+        yield RunProgress(bars)

@@ -1,0 +1,48 @@
+"""What a command needs before it can do anything: settings, the parts (the embedded stack or the user's own), a runtime."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from autoloader.ledger.database import upgrade
+from autoloader.logs import configure_logs
+from autoloader.runtime import Runtime
+from autoloader.settings import Settings, external_connections, load_settings
+from autoloader.stack import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from autoloader.settings import Connections
+
+
+@contextmanager
+def session() -> Iterator[Runtime]:
+    """A runtime on the parts that the settings name; the embedded stack is started if it is meant and does not run."""
+    settings = start()
+    with Runtime(settings, connect(settings)) as runtime:
+        runtime.require_current_ledger()
+        yield runtime
+
+
+def start() -> Settings:
+    """Read the settings and set up logging."""
+    settings = load_settings()
+    configure_logs(settings.log_level, settings.log_format)
+    return settings
+
+
+def connect(settings: Settings) -> Connections:
+    """Where the parts are. Starts the embedded stack, with its ledger up to date, unless the user has parts of his own."""
+    if settings.database_url is not None:
+        return external_connections(settings)
+    stack = Stack(settings.home_dir)
+    running = stack.connections()
+    if running is None:
+        click.echo(f"Starting the embedded stack in {settings.home_dir} (stop it with `autoloader down`) …", err=True)
+        running = stack.start()
+        upgrade(running.database_url)
+    return running

@@ -1,0 +1,108 @@
+"""``up``, ``down``, ``status`` and ``env``."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import click
+
+from autoloader.cli.output import json_option, write_json, write_table
+from autoloader.cli.session import start
+from autoloader.errors import StackError, WrongState
+from autoloader.ledger.database import upgrade
+from autoloader.stack import Stack
+
+if TYPE_CHECKING:
+    from autoloader.settings import Connections, Settings
+
+NOT_RUNNING = 1
+
+
+@click.command()
+def up() -> None:
+    """Start the embedded stack and stay in the foreground; Ctrl-C stops it cleanly."""
+    settings = _embedded(start())
+    stack = Stack(settings.home_dir)
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        connections = stack.start(report=lambda line: click.echo(line, err=True))
+        upgrade(connections.database_url)
+        _show_addresses(stack)
+        click.echo("Up. Ctrl-C stops it; in another terminal: autoloader create …, autoloader run …, autoloader env")
+        stack.watch(stopping)
+    finally:
+        click.echo("Stopping …", err=True)
+        stack.stop()
+
+
+@click.command()
+def down() -> None:
+    """Stop the embedded stack; its data stays."""
+    settings = _embedded(start())
+    stopped = Stack(settings.home_dir).stop()
+    click.echo("Stopped; the data stays." if stopped else f"Nothing runs in {settings.home_dir}.")
+
+
+@click.command()
+@json_option
+@click.pass_context
+def status(ctx: click.Context, *, as_json: bool) -> None:
+    """Show which parts of the embedded stack run, and where. Exit code 1 when one does not."""
+    settings = _embedded(start())
+    stack = Stack(settings.home_dir)
+    parts = stack.status()
+    if as_json:
+        write_json([{"name": p.name, "state": p.state, "pid": p.pid, "address": p.address, "log": str(p.log)} for p in parts])
+    else:
+        _show_addresses(stack)
+    ctx.exit(0 if all(part.state == "running" for part in parts) else NOT_RUNNING)
+
+
+@click.command()
+def env() -> None:
+    """Print export lines that point aws, DuckDB, PyIceberg or Spark at the running stack.
+
+    \b
+    Use it so:
+      eval "$(autoloader env)"
+    """
+    settings = _embedded(start())
+    connections = Stack(settings.home_dir).connections()
+    if connections is None:
+        raise StackError("the embedded stack does not run: start it with `autoloader up`")
+    for name, value in _exports(connections).items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+def _embedded(settings: Settings) -> Settings:
+    if settings.database_url is not None:
+        raise WrongState(
+            "AUTOLOADER_DATABASE_URL is set, so your own parts are used and there is no embedded stack; unset it first"
+        )
+    return settings
+
+
+def _show_addresses(stack: Stack) -> None:
+    rows = [[part.name, part.state, part.pid, part.address, str(part.log)] for part in stack.status()]
+    write_table(["PART", "STATE", "PID", "ADDRESS", "LOG"], rows, empty="No part is known.")
+
+
+def _exports(connections: Connections) -> dict[str, str]:
+    exports = {
+        "AWS_ENDPOINT_URL_S3": connections.s3_endpoint_url or "",
+        "AWS_ACCESS_KEY_ID": connections.s3_access_key_id or "",
+        "AWS_SECRET_ACCESS_KEY": connections.s3_secret_access_key or "",
+        "AWS_REGION": connections.s3_region or "",
+        "AWS_DEFAULT_REGION": connections.s3_region or "",
+        "DATABASE_URL": connections.database_url.replace("postgresql+psycopg://", "postgresql://"),
+    }
+    for catalog, properties in connections.catalogs.items():
+        for name, value in properties.items():
+            variable = name.replace(".", "__").replace("-", "_").upper()
+            exports[f"PYICEBERG_CATALOG__{catalog.upper()}__{variable}"] = value
+    return exports

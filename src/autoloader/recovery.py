@@ -1,0 +1,66 @@
+"""Lost loads: look at the table, fence it, settle what the look found.
+
+    RUNNING ─lease passed─▶ LOST ──look──▶ its load id is in the ancestry of main ──▶ COMMITTED, by the stored outcomes
+                                   └─────▶ it is not: a fence is committed ──────────▶ FAILED, files wait again
+
+Any worker may do this at any time, many at once: every step is one conditional statement or one compare-and-swap.
+A load whose evidence is gone stays LOST and is shown to a person; nothing is decided by a guess.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from autoloader.errors import HistoryTooShort, LakeError
+from autoloader.lake.fencing import Fenced, Landed, fence
+from autoloader.lake.uploads import discard_load
+from autoloader.ledger import loads
+from autoloader.ledger.database import transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyiceberg.table import Table
+    from sqlalchemy import Engine as Database
+
+    from autoloader.model import Load
+
+log = structlog.get_logger(__name__)
+
+
+def recover(database: Database, open_table: Callable[[str], Table]) -> list[Load]:
+    """Settle every load whose lease has passed.
+
+    Args:
+        open_table: opens a table by its full name ``catalog.database.table``.
+
+    Returns:
+        The loads whose evidence is gone: they stay LOST until a person decides. A load whose catalog does not answer
+        now is not among them; the next call tries again.
+    """
+    with transaction(database) as connection:
+        lost = loads.expire(connection)
+    undecidable = []
+    for load in lost:
+        try:
+            _settle(database, load, open_table(load.table_name))
+        except HistoryTooShort as error:
+            log.error("load.undecidable", load=str(load.id), table=load.table_name, reason=str(error))
+            undecidable.append(load)
+        except LakeError as error:
+            log.warning("load.not_recovered", load=str(load.id), table=load.table_name, reason=str(error))
+    return undecidable
+
+
+def _settle(database: Database, load: Load, table: Table) -> None:
+    found: Landed | Fenced = fence(table, load.id, load.started_at)
+    with transaction(database) as connection:
+        if isinstance(found, Landed):
+            loads.settle_committed(connection, load.id, found.snapshot_id)
+        else:
+            loads.settle_failed(connection, load.id)
+    if isinstance(found, Fenced):
+        discard_load(table, load.id)
+    log.info("load.recovered", load=str(load.id), landed=isinstance(found, Landed))

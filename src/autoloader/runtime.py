@@ -1,0 +1,131 @@
+"""The composition root: the one place that builds the concrete parts from settings and closes them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from contextlib import ExitStack
+from functools import cache
+from typing import TYPE_CHECKING, Self
+
+from autoloader.discovery import Scope
+from autoloader.engines.embedded import EmbeddedEngine
+from autoloader.errors import UsageError
+from autoloader.lake.catalogs import open_catalog
+from autoloader.lake.tables import ensure_table, load_table
+from autoloader.ledger import runs
+from autoloader.ledger.database import connect, require_current, transaction
+from autoloader.model import RunTrigger
+from autoloader.objects.paths import parse_source_path
+from autoloader.objects.s3 import open_s3
+from autoloader.plan import Lease, LoadLimits
+from autoloader.schema import parse_schema
+from autoloader.worker import Parts, work_on_run
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from pyiceberg.catalog import Catalog
+    from pyiceberg.table import Table
+
+    from autoloader.engines import Engine
+    from autoloader.model import Ingestion, NewIngestion, Run
+    from autoloader.objects import ObjectStore
+    from autoloader.settings import Connections, Settings
+    from autoloader.worker import Observer
+
+
+class Runtime:
+    """Everything one process needs to work on ingestions; a context manager that closes what it opened.
+
+    Args:
+        settings: of this process.
+        connections: where the parts are.
+    """
+
+    def __init__(self, settings: Settings, connections: Connections) -> None:
+        self.settings = settings
+        self.connections = connections
+        self.database = connect(connections.database_url)
+        self._closing = ExitStack()
+        self._closing.callback(self.database.dispose)
+        self._catalog = cache(self._open_catalog)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._closing.close()
+
+    def require_current_ledger(self) -> None:
+        """Make sure that the database has the schema this program was written for.
+
+        Raises:
+            LedgerUnavailable: the database cannot be reached.
+            LedgerOutdated: ``autoloader db upgrade`` is needed.
+        """
+        require_current(self.database)
+
+    def run(self, ingestion: Ingestion, *, scope: Scope, observer: Observer) -> Run:
+        """Start a run of an ingestion, or join the one that is going on, and work on it until it has ended."""
+        parts = self._parts()
+        with transaction(self.database) as connection:
+            run, leads = runs.start_or_join(connection, ingestion.id, RunTrigger.MANUAL, parts.worker, parts.lease)
+        return work_on_run(parts, ingestion, run, leads=leads, scope=scope, observer=observer)
+
+    def open_store(self, ingestion: NewIngestion) -> ObjectStore:
+        """Open the bucket of an ingestion; closed with this runtime."""
+        source = parse_source_path(ingestion.source_path)
+        store = open_s3(
+            source.bucket, ingestion.source_credentials, self.connections, self.settings.fetch_concurrency
+        )
+        self._closing.callback(store.close)
+        return store
+
+    def engine(self, ingestion: NewIngestion) -> Engine:
+        """The engine an ingestion asks for."""
+        if ingestion.engine != "embedded":
+            raise UsageError(f"engine {ingestion.engine!r} is not known: use 'embedded'", field="engine")
+        return EmbeddedEngine(
+            memory_limit=self.settings.memory_limit,
+            threads=self.settings.threads,
+            fetch_concurrency=self.settings.fetch_concurrency,
+            spool_bytes=self.settings.spool_bytes,
+        )
+
+    def ensure_table(self, ingestion: Ingestion) -> Table:
+        """The table of an ingestion, made if it is not there."""
+        return ensure_table(
+            self._catalog(ingestion.catalog),
+            ingestion.database,
+            ingestion.table,
+            parse_schema(ingestion.schema_json or ""),
+            ingestion.partition_columns,
+            ingestion.table_properties,
+        )
+
+    def open_table(self, name: str) -> Table:
+        """An existing table by its full name ``catalog.database.table``."""
+        catalog, _, identifier = name.partition(".")
+        database, _, table = identifier.rpartition(".")
+        return load_table(self._catalog(catalog), database, table)
+
+    def _open_catalog(self, name: str) -> Catalog:
+        return open_catalog(name, self.connections.catalogs)
+
+    def _parts(self) -> Parts:
+        settings = self.settings
+        return Parts(
+            worker=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+            database=self.database,
+            open_store=self.open_store,
+            ensure_table=self.ensure_table,
+            open_table=self.open_table,
+            engine=self.engine,
+            lease=Lease(duration=settings.lease),
+            limits=LoadLimits(max_files=settings.max_files_per_load, max_bytes=settings.max_bytes_per_load),
+            spool=settings.spool_dir or settings.home_dir / "spool",
+        )
