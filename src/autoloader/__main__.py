@@ -1,0 +1,5 @@
+"""``python -m autoloader`` is ``autoloader``."""
+
+from autoloader.cli import main
+
+main()

@@ -1,0 +1,112 @@
+"""A user of the tool: the real command line, each command a process of its own, on the parts of this test."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pyiceberg.catalog import Catalog
+
+    from autoloader.settings import Connections
+    from tests.conftest import Landing
+
+COMMAND = [sys.executable, "-m", "autoloader"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command said and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass
+class User:
+    """Types commands, puts files, and reads the table with DuckDB."""
+
+    landing: Landing
+    catalog: Catalog
+    namespace: str
+    environment: dict[str, str] = field(repr=False)
+
+    def types(self, *arguments: str, code: int = 0, **environment: str) -> Answer:
+        """Run a command to its end; fails the test when it ends with another code or shows a traceback."""
+        process = subprocess.run(
+            [*COMMAND, *arguments], capture_output=True, text=True, check=False, env=self.environment | environment
+        )
+        answer = Answer(process.returncode, process.stdout, process.stderr)
+        assert "Traceback" not in answer.err, answer.err
+        assert answer.code == code, answer
+        return answer
+
+    def starts(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command and go on."""
+        return subprocess.Popen(
+            [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment
+        )
+
+    def creates(self, name: str, *options: str, file_format: str = "json") -> None:
+        """Save an ingestion of this test's prefix into a table of the same name."""
+        self.types(
+            "create", name, "--source", self.landing.path, "--format", file_format, "--table", self.table(name), *options
+        )
+
+    def runs(self, name: str, *options: str, code: int = 0) -> Any:
+        """Run an ingestion; the run as JSON."""
+        return self.types("run", name, "--json", *options, code=code).json
+
+    def file(self, name: str, path: str) -> Any:
+        """One file of an ingestion as the ledger has it."""
+        (found,) = [f for f in self.types("files", name, "--json").json if f["file_path"] == path]
+        return found
+
+    def table(self, name: str) -> str:
+        return f"lake.{self.namespace}.{name}"
+
+    def snapshots(self, name: str) -> list[dict[str, str]]:
+        """The summaries of the table's snapshots, oldest first."""
+        table = self.catalog.load_table(f"{self.namespace}.{name}")
+        return [dict(s.summary.additional_properties) if s.summary else {} for s in table.snapshots()]
+
+    def sees(self, name: str, query: str) -> list[tuple[Any, ...]]:
+        """What DuckDB answers to a query over ``rows``, the rows of the table."""
+        rows = self.catalog.load_table(f"{self.namespace}.{name}").scan().to_arrow()
+        with duckdb.connect() as database:
+            database.execute("SET TimeZone = 'UTC'")
+            database.register("rows", rows)
+            return database.execute(query).fetchall()
+
+
+@pytest.fixture
+def user(
+    connections: Connections, database_url: str, landing: Landing, catalog: Catalog, namespace: str, tmp_path: Path
+) -> User:
+    """Somebody with parts of their own: a database, a bucket, a catalog in PyIceberg's configuration."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("AUTOLOADER_", "AWS_", "PYICEBERG_"))},
+        "AUTOLOADER_HOME": str(tmp_path / "home"),
+        "AUTOLOADER_DATABASE_URL": database_url,
+        "AUTOLOADER_S3_ENDPOINT_URL": connections.s3_endpoint_url or "",
+        "AWS_ACCESS_KEY_ID": connections.s3_access_key_id or "",
+        "AWS_SECRET_ACCESS_KEY": connections.s3_secret_access_key or "",
+        "AWS_REGION": connections.s3_region or "",
+    }
+    for name, value in connections.catalogs["lake"].items():
+        environment["PYICEBERG_CATALOG__LAKE__" + name.replace(".", "__").replace("-", "_").upper()] = value
+    return User(landing, catalog, namespace, environment)
