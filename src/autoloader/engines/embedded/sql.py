@@ -1,0 +1,36 @@
+"""How names and texts become SQL for DuckDB: the only place that quotes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SESSION = ("SET TimeZone = 'UTC'",)
+"""Statements every connection runs before it uses SQL from this package: a text without a zone is UTC."""
+
+
+def quote(name: str) -> str:
+    """``name`` as an identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """``text`` as a string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def field(struct: str, name: str) -> str:
+    """SQL of one field of the struct that the SQL ``struct`` yields; the name may be any text."""
+    return f"struct_extract({struct}, {literal(name)})"
+
+
+def pack(fields: Iterable[tuple[str, str]]) -> str:
+    """SQL of a struct from pairs of field name and SQL of its value."""
+    return "{" + ", ".join(f"{literal(name)}: {value}" for name, value in fields) + "}"
+
+
+def matches(text: str, form: str) -> str:
+    """SQL: the whole of ``text`` has this form, in RE2's syntax; a line end is a character like any other."""
+    return f"regexp_full_match({text}, {literal(form)})"

@@ -1,0 +1,187 @@
+"""Format options under Spark's names, checked when an ingestion is saved: what cannot be honoured is refused."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, assert_never
+
+from autoloader.engines.patterns import parse_pattern
+from autoloader.errors import UsageError
+from autoloader.model import FormatType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from autoloader.engines.patterns import TextPattern
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ValueOptions:
+    """How texts become dates and instants; None: ISO 8601 as ``docs/reference/values.md`` says."""
+
+    date_format: TextPattern | None = None
+    timestamp_format: TextPattern | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JsonOptions(ValueOptions):
+    """``multi_line``: each file is one JSON document (an object, or an array of them), not one object a line."""
+
+    multi_line: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CsvOptions(ValueOptions):
+    """How a CSV file is cut into fields.
+
+    Attributes:
+        sep: what separates two fields; one character.
+        header: the first line names the columns; false: columns are matched by position.
+        quote: what surrounds a field that holds separators or line ends; None: no field is quoted.
+        escape: what stands before a quote inside a quoted field; equal to ``quote``: quotes are doubled. None only
+            where ``quote`` is.
+        comment: lines that begin with it are skipped; None: none.
+        null_value: an unquoted field with this text is NULL, besides the empty one; None: only the empty one.
+    """
+
+    sep: str = ","
+    header: bool = True
+    quote: str | None = '"'
+    escape: str | None = None
+    comment: str | None = None
+    null_value: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ParquetOptions(ValueOptions):
+    """Parquet files say everything themselves."""
+
+
+Options = JsonOptions | CsvOptions | ParquetOptions
+
+
+def parse_options(format_type: FormatType, options: Mapping[str, str]) -> Options:
+    """The options of an ingestion, checked; names in any case.
+
+    Raises:
+        UsageError: an unknown option, one that cannot be honoured, one given twice, or a value that makes no sense.
+    """
+    known = _KNOWN[format_type]
+    values: dict[str, object] = {}
+    seen: set[str] = set()
+    for name, text in options.items():
+        spelling = _spelling(name, known, format_type)
+        attribute, parse = known[spelling]
+        if (attribute or spelling) in seen:
+            raise _refused(spelling, "it is given twice; names are the same in any case, and delimiter is sep")
+        seen.add(attribute or spelling)
+        value = parse(spelling, text)
+        if attribute:
+            values[attribute] = value
+    match format_type:
+        case FormatType.JSON:
+            return JsonOptions(**values)  # type: ignore[arg-type]  # each parser yields its attribute's type
+        case FormatType.CSV:
+            return _csv(CsvOptions(**values))  # type: ignore[arg-type]  # likewise
+        case FormatType.PARQUET:
+            return ParquetOptions()
+        case _:
+            assert_never(format_type)
+
+
+def _csv(options: CsvOptions) -> CsvOptions:
+    """Without an ``escape`` of its own a quote is doubled; a character can mean one thing only."""
+    escape = options.quote and (options.escape or options.quote)
+    roles = {"sep": options.sep, "quote": options.quote, "comment": options.comment}
+    if escape != options.quote:
+        roles["escape"] = escape
+    taken: dict[str, str] = {}
+    for role, character in roles.items():
+        if character in taken:
+            raise _refused(role, f"{character!r} is the {taken[character]} already")
+        if character:
+            taken[character] = role
+    return replace(options, escape=escape)
+
+
+def _spelling(name: str, known: Mapping[str, object], format_type: FormatType) -> str:
+    """The option's name as we write it."""
+    by_fold = {spelling.casefold(): spelling for spelling in known}
+    if name.casefold() in by_fold:
+        return by_fold[name.casefold()]
+    if name.casefold() == "mode":
+        raise _refused(name, "it is not used: a file with a bad record fails as a whole, with the line and the reason")
+    close = difflib.get_close_matches(name.casefold(), by_fold, n=1)
+    hint = f"did you mean {by_fold[close[0]]}? " if close else ""
+    options = f"options: {', '.join(known)}" if known else "no options"
+    raise _refused(name, f"{hint}the embedded engine cannot honour it; {format_type} has {options}")
+
+
+def _refused(name: str, why: str) -> UsageError:
+    return UsageError(f"format option {name}: {why}", field=f"format_options.{name}")
+
+
+def _flag(name: str, text: str) -> bool:
+    if text.casefold() not in ("true", "false"):
+        raise _refused(name, f"must be true or false, not {text!r}")
+    return text.casefold() == "true"
+
+
+def _only_false(name: str, text: str) -> None:
+    if _flag(name, text):
+        raise _refused(name, "only false can be honoured: blanks around a field belong to its text")
+
+
+def _only_utf8(name: str, text: str) -> None:
+    if text.casefold().replace("_", "-") not in ("utf-8", "utf8", "us-ascii", "ascii"):
+        raise _refused(name, f"only UTF-8 can be read, not {text!r}: recode the files first")
+
+
+def _character(name: str, text: str) -> str:
+    """One character; a tab may be written as a backslash and a ``t``, as in Spark."""
+    character = "\t" if text == r"\t" else text
+    if len(character) != 1 or not character.isascii() or character in "\r\n\0":
+        raise _refused(name, f"must be one ASCII character and no line end, not {text!r}")
+    return character
+
+
+def _character_or_none(name: str, text: str) -> str | None:
+    return _character(name, text) if text else None
+
+
+def _text(name: str, text: str) -> str:
+    if "\n" in text or "\r" in text:
+        raise _refused(name, "must not hold a line end")
+    return text
+
+
+def _pattern(name: str, text: str) -> TextPattern:
+    return parse_pattern(text, option=name)
+
+
+_Known = dict[str, tuple[str | None, "Callable[[str, str], object]"]]
+"""By Spark's name: the attribute (None: only checked, the reader does so in any case) and what parses the text."""
+
+_VALUES: _Known = {
+    "encoding": (None, _only_utf8),
+    "dateFormat": ("date_format", _pattern),
+    "timestampFormat": ("timestamp_format", _pattern),
+}
+_KNOWN: dict[FormatType, _Known] = {
+    FormatType.JSON: {"multiLine": ("multi_line", _flag), **_VALUES},
+    FormatType.CSV: {
+        "sep": ("sep", _character),
+        "delimiter": ("sep", _character),
+        "header": ("header", _flag),
+        "quote": ("quote", _character_or_none),
+        "escape": ("escape", _character_or_none),
+        "comment": ("comment", _character_or_none),
+        "nullValue": ("null_value", _text),
+        "multiLine": (None, _flag),
+        "ignoreLeadingWhiteSpace": (None, _only_false),
+        "ignoreTrailingWhiteSpace": (None, _only_false),
+        **_VALUES,
+    },
+    FormatType.PARQUET: {},
+}
