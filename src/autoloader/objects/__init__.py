@@ -1,13 +1,13 @@
 """Object stores: list and read. The only package that knows them; S3 first.
 
-How to read fast: call ``read`` from as many threads as requests should be under way (a ``ThreadPoolExecutor``). It holds
-no lock, and the client releases the GIL while it waits. Small files and large ones take the same call:
+How to read fast: call ``read`` from as many threads as requests should be under way (a ``ThreadPoolExecutor``). It
+holds no lock, and the client releases the GIL while it waits. Small files and large ones take the same call:
 
 - up to ``CHUNK_BYTES`` an object arrives as **one** chunk, an empty object as none;
 - a larger one arrives as a stream of chunks of about that size, and no more than one chunk of it is in memory.
 
-Measured with 10,000 files of 22 KB and the store on the same two cores: threads cost 0.35 ms of CPU a file, coroutines on
-an event loop 0.60 ms, so there is no bulk or async twin of ``read``.
+Measured with 10,000 files of 22 KB and the store on the same two cores: threads cost 0.35 ms of CPU a file, coroutines
+on an event loop 0.60 ms, so there is no bulk or async twin of ``read``.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ObjectStore(Protocol):
         """The bytes of exactly this version of ``path`` (``s3://bucket/key``), in chunks; no chunk is empty.
 
         Nothing is requested before the first chunk is asked for. A connection lost on the way is taken up again where
-        it broke, bound to the same etag, so the chunks already handed out stay good. Closing the iterator early is fine.
+        it broke, bound to the same etag: the chunks already handed out stay good. Closing the iterator early is fine.
 
         Raises:
             FileChanged: the object has another etag by now.
