@@ -39,6 +39,7 @@ def connections() -> Iterator[Connections]:
                 "uri": os.environ["DEV_CATALOG"],
                 "warehouse": "s3://warehouse",
                 "credential": f"{os.environ['DEV_KEY']}:{os.environ['DEV_SECRET']}",
+                "oauth2-server-uri": f"{os.environ['DEV_CATALOG']}/v1/oauth/tokens",
                 "s3.endpoint": os.environ["DEV_S3"],
                 "s3.access-key-id": os.environ["DEV_KEY"],
                 "s3.secret-access-key": os.environ["DEV_SECRET"],

@@ -1,0 +1,107 @@
+"""What recovery asks of a table: did this load land, and if not, can it be kept from ever landing?
+
+    look ──there──▶ Landed
+      └─absent──▶ a fence is in the ancestry ──▶ Fenced
+                  └─ commit an empty snapshot that asserts main = the base just looked at ──▶ look again
+
+After the fence main no longer points at any base that the lost load could have read, so the catalog refuses whatever is
+still on its way. See docs/adr/0003-one-publisher-one-attempt.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, cast
+
+from autoloader.errors import HistoryTooShort
+from autoloader.lake.answers import Answer, until_clear
+from autoloader.lake.attempt import Attempt
+from autoloader.lake.removal import remove_nothing
+from autoloader.lake.snapshots import (
+    FENCE_PROPERTY,
+    Absent,
+    Landed,
+    fenced_in,
+    landed_in,
+    reaches_back_to,
+    refreshed,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from pyiceberg.table import Table
+    from pyiceberg.table.metadata import TableMetadata
+
+PATIENCE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Fenced:
+    """The load is not in the table and never will be."""
+
+
+def look(table: Table, load_id: UUID, since: datetime) -> Landed | Absent:
+    """Whether the load is in the table now. Absent is no promise: it may still be on its way.
+
+    Args:
+        table: any handle of the table.
+        load_id: the load.
+        since: when it started; the history must reach back to there.
+
+    Raises:
+        HistoryTooShort: snapshots that would decide it were expired, or the table was rolled back.
+        TableMismatch: the table was dropped.
+        CatalogUnavailable: no answer.
+    """
+    return _looked(refreshed(table).metadata, load_id, since)
+
+
+def _looked(metadata: TableMetadata, load_id: UUID, since: datetime) -> Landed | Absent:
+    landed = landed_in(metadata, load_id)
+    if landed is not None:
+        return Landed(landed)
+    if not reaches_back_to(metadata, since):
+        raise HistoryTooShort(
+            f"Whether the load {load_id} landed cannot be told: the snapshots since {since:%Y-%m-%d %H:%M:%S} were "
+            "expired. Look into the table for rows with this _load_id and decide."
+        )
+    return Absent(metadata.current_snapshot_id)
+
+
+def fence(table: Table, load_id: UUID, since: datetime, *, patience: timedelta = PATIENCE) -> Landed | Fenced:
+    """Settle a load that is LOST in the ledger. Safe to call by many at once and again.
+
+    Call it only after the load became LOST: from then on its lease cannot be renewed.
+
+    Raises:
+        HistoryTooShort: as for ``look``.
+        TableMismatch: the table was dropped.
+        CatalogUnavailable: ``patience`` is over; call again later.
+    """
+    recovery = _Recovery(table, load_id, since)
+    return cast("Landed | Fenced", until_clear(recovery.step, f"fencing the load {load_id}", patience))
+
+
+@dataclass
+class _Recovery:
+    table: Table
+    load_id: UUID
+    since: datetime
+    attempt: Attempt | None = None
+
+    def step(self) -> Landed | Fenced | Answer:
+        base = refreshed(self.table)
+        seen = _looked(base.metadata, self.load_id, self.since)
+        if isinstance(seen, Landed):
+            return seen
+        if fenced_in(base.metadata, self.load_id):
+            return Fenced()
+        if self.attempt is not None and self.attempt.base_id != base.metadata.current_snapshot_id:
+            self.attempt.discard()
+        self.attempt = Attempt(base)
+        self.attempt.build((), remove_nothing(base), {FENCE_PROPERTY: str(self.load_id)})
+        self.attempt.send()
+        return Answer.UNCLEAR  # even a clear yes is looked up: the fence must be seen in main's ancestry
