@@ -5,7 +5,7 @@ Nothing here does anything; every other room speaks in these words.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -157,11 +157,16 @@ class NewIngestion:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ingestion(NewIngestion):
-    """What to load, from where, into which table; as saved in the ledger."""
+    """What to load, from where, into which table; as saved in the ledger.
+
+    Attributes:
+        version: counts the edits, from 1.
+    """
 
     id: int
     created_at: datetime
     updated_at: datetime
+    version: int = 1
 
     @property
     def table_name(self) -> str:
@@ -181,7 +186,14 @@ class RunError:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """One trigger of an ingestion. Its counters are the truth of the ledger."""
+    """One trigger of an ingestion. Its counters are the truth of the ledger.
+
+    Attributes:
+        listed_at: when the listing of the bucket was complete; None while it goes on.
+        files_discovered: files this run had to decide about: new, changed, tried again, skipped; not unchanged ones.
+        files_processed: files of them that were loaded or failed.
+        worker: who leads the run: lists its bucket.
+    """
 
     id: int
     ingestion_id: int
@@ -202,6 +214,7 @@ class Run:
     bytes_read: int
     errors: tuple[RunError, ...]
     created_at: datetime
+    worker: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -281,6 +294,76 @@ class Load:
     ended_at: datetime | None
     table_name: str
     snapshot_id: int | None
+    files: int
+    bytes: int
+    error_type: str | None = None
+    error_message: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListingCounts:
+    """What a listing, or a part of one, meant for the ledger. Add parts up.
+
+    Attributes:
+        listed: objects looked at.
+        new: paths never seen before that wait to be loaded now.
+        changed: known paths with another etag that wait to be loaded now.
+        unchanged: known paths about which nothing was to be done, those in a running load included.
+        skipped: files that discovery decided not to load: too large, ignored change.
+        refused: changed files of an ingestion with ``on_changed_file = fail``: FAILED.
+        requeued: known versions that wait again: failed or put back before, or no longer too large.
+    """
+
+    listed: int = 0
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    refused: int = 0
+    requeued: int = 0
+
+    def __add__(self, other: ListingCounts) -> ListingCounts:
+        mine, others = self.as_dict(), other.as_dict()
+        return ListingCounts(**{name: count + others[name] for name, count in mine.items()})
+
+    def as_dict(self) -> dict[str, int]:
+        """The counts by name, for a log line."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileVersion:
+    """One entry of a file's history: one version in one load, or a decision of discovery about it.
+
+    Attributes:
+        status: what became of it; DISCOVERED means that it was put back and waits again.
+        load_id: None where discovery decided.
+        snapshot_id: the snapshot its rows came with, None unless SUCCESS.
+    """
+
+    file_etag: str
+    file_size_bytes: int
+    file_modified_at: datetime
+    status: FileStatus
+    run_id: int
+    load_id: UUID | None
+    load_state: LoadState | None
+    snapshot_id: int | None
+    worker: str | None
+    started_at: datetime | None
+    recorded_at: datetime
+    records_ingested: int
+    records_rejected: int
+    bytes_read: int
+    duration_ms: int | None
+    error_type: str | None
+    error_message: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waiting:
+    """How much waits to be loaded."""
+
     files: int
     bytes: int
 

@@ -1,0 +1,156 @@
+"""Connections to the ledger's database, and the migrations that keep its schema the one of this program."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from autoloader.errors import LedgerOutdated, LedgerUnavailable, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from alembic.config import Config
+    from sqlalchemy import URL, Connection, Engine
+
+REVISION = "0001"
+"""The migration this program was written for; written here too so that no command pays for the import of Alembic."""
+
+_UPGRADE_LOCK = 0x6175746F6C6F6164  # "autoload": the advisory lock of those who upgrade one database
+_CONNECT_SECONDS = 10
+_POOL = 10
+
+
+def connect(url: str) -> Engine:
+    """An engine for the ledger's database. Nothing is connected before the first transaction.
+
+    Args:
+        url: ``postgresql://user:password@host:port/database``, also in SQLAlchemy's form ``postgresql+psycopg://…``.
+
+    Raises:
+        UsageError: not the address of a PostgreSQL database.
+    """
+    engine = create_engine(
+        _parse(url),
+        pool_size=_POOL,
+        max_overflow=_POOL,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        # Plans follow the values of each call: a generic plan over files in all states is a bad one.
+        connect_args={"connect_timeout": _CONNECT_SECONDS, "prepare_threshold": None, "application_name": "autoloader"},
+    )
+    event.listen(engine, "connect", _speak_utc)
+    return engine
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """One transaction: committed when the block ends, rolled back when it raises.
+
+    Raises:
+        LedgerUnavailable: the database cannot be reached, or the connection broke; nothing of the block is certain.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        raise _unavailable(engine.url, error) from error
+
+
+def upgrade(url: str) -> None:
+    """Bring the database's schema to the one of this program. Safe to be done by many at once, and again.
+
+    Raises:
+        LedgerUnavailable: the database cannot be reached.
+    """
+    from alembic import command  # noqa: PLC0415  Alembic takes half a second to import and is seldom needed
+
+    _migrate(url, lambda config: command.upgrade(config, "head"))
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Take the database's schema back to ``revision``; ``base`` removes every table with all it holds.
+
+    Raises:
+        LedgerUnavailable: the database cannot be reached.
+    """
+    from alembic import command  # noqa: PLC0415  Alembic takes half a second to import and is seldom needed
+
+    _migrate(url, lambda config: command.downgrade(config, revision))
+
+
+def require_current(engine: Engine) -> None:
+    """Make sure that the database has the schema this program was written for.
+
+    Raises:
+        LedgerOutdated: it has another one.
+        LedgerUnavailable: the database cannot be reached.
+    """
+    with transaction(engine) as connection:
+        there = connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
+        found = connection.scalar(text("SELECT version_num FROM alembic_version")) if there else None
+    if found == REVISION:
+        return
+    where = _address(engine.url)
+    if found is None or found < REVISION:
+        state = "has no ledger yet" if found is None else f"holds a ledger of revision {found}, not {REVISION}"
+        raise LedgerOutdated(f"the database at {where} {state}: run `autoloader db upgrade`")
+    raise LedgerOutdated(
+        f"the database at {where} holds a ledger of revision {found}, newer than this program's {REVISION}: "
+        "upgrade the program"
+    )
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        parsed = None
+    if parsed is None or parsed.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
+        raise UsageError("the ledger's address must look like postgresql://user:password@host:5432/autoloader_db")
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def _migrate(url: str, step: Any) -> None:  # noqa: ANN401  a function over Alembic's Config, imported only here
+    engine = connect(url)
+    try:
+        with transaction(engine) as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
+            step(_alembic(connection))
+    finally:
+        engine.dispose()
+
+
+def _alembic(connection: Connection) -> Config:
+    from alembic.config import Config  # noqa: PLC0415  likewise
+
+    config = Config()
+    config.set_main_option("script_location", str(files("autoloader.ledger") / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _speak_utc(connection: Any, _record: object) -> None:  # noqa: ANN401  a psycopg connection, as the pool hands it
+    """Instants come back in UTC whatever the server's zone."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET TIME ZONE 'UTC'")
+    connection.commit()
+
+
+def _address(url: URL) -> str:
+    host = url.host or url.query.get("host") or "the local socket"
+    return f"{host}{f':{url.port}' if url.port else ''}/{url.database or ''}"
+
+
+def _unavailable(url: URL, error: Exception) -> LedgerUnavailable:
+    reason = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return LedgerUnavailable(
+        f"the ledger's database at {_address(url)} is not available ({reason[0] if reason else type(error).__name__}): "
+        "check that it runs and that its address is right"
+    )

@@ -1,0 +1,276 @@
+"""Files: what waits, what failed and is tried again, and the whole story of each one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import and_, select
+
+from autoloader.errors import NotKnown, WrongState
+from autoloader.ledger import records
+from autoloader.ledger.schema import processed_files
+from autoloader.ledger.statement import named
+from autoloader.model import File, FileStatus, FileVersion, LoadState, SourceObject, Waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from autoloader.model import Ingestion
+
+_COLUMNS = records.columns(File, "f")
+_NAMED_IN_ERRORS = 5
+
+_REQUEUE_FAILED = named(
+    "files.requeue_failed",
+    "Files that failed in earlier runs wait again, while they have retries left; refused changes are left to a person.",
+    """
+    WITH again AS (
+        UPDATE processed_files f SET status = 'DISCOVERED', run_id = :run_id, retry_count = retry_count + 1,
+            load_id = NULL, error_type = NULL, error_message = NULL, processing_started_at = NULL, processed_at = NULL,
+            records_rejected = 0, bytes_read = 0, processing_duration_ms = NULL, updated_at = now()
+        WHERE f.ingestion_id = :ingestion_id AND f.status = 'FAILED' AND f.run_id <> :run_id
+          AND f.retry_count < :max_retries AND f.error_type IS DISTINCT FROM 'ChangedRefused'
+        RETURNING 1
+    )
+    SELECT count(*) FROM again""",
+)
+_COUNT_REQUEUED = named(
+    "files.count_requeued",
+    "Adds files that are tried again to what the run has to decide about.",
+    "UPDATE runs SET files_discovered = files_discovered + :requeued WHERE id = :run_id",
+)
+_LOCK = named(
+    "files.lock_ingestion",
+    "Keeps listings and other retries of the ingestion out while files change by hand.",
+    "SELECT write_mode FROM ingestions WHERE id = :ingestion_id FOR NO KEY UPDATE",
+)
+_NAMED = named(
+    "files.named",
+    "The status of some paths of an ingestion.",
+    "SELECT f.file_path, f.status FROM processed_files f "
+    "WHERE f.ingestion_id = :ingestion_id AND f.file_path = ANY(CAST(:paths AS text[]))",
+)
+_RETRY = """
+    UPDATE processed_files SET status = 'DISCOVERED', retry_count = 0, load_id = NULL, error_type = NULL,
+        error_message = NULL, processing_started_at = NULL, processed_at = NULL, records_rejected = 0, bytes_read = 0,
+        processing_duration_ms = NULL, updated_at = now()
+    WHERE ingestion_id = :ingestion_id AND status = 'FAILED'"""
+_RETRY_ALL = named("files.retry_all", "Every failed file waits again, because a person asked.", _RETRY)
+_RETRY_NAMED = named(
+    "files.retry_named",
+    "Some failed files wait again, because a person asked.",
+    f"{_RETRY} AND file_path = ANY(CAST(:paths AS text[]))",
+)
+_OVERWRITES = named(
+    "files.overwrites_now",
+    "Whether a run of the ingestion goes on.",
+    "SELECT EXISTS (SELECT FROM runs WHERE ingestion_id = :ingestion_id AND status IN ('QUEUED', 'RUNNING'))",
+)
+_COUNTS = named(
+    "files.counts",
+    "How many files of an ingestion are in each status.",
+    "SELECT status, count(*) AS files FROM processed_files WHERE ingestion_id = :ingestion_id GROUP BY status",
+)
+_WAITING = named(
+    "files.waiting",
+    "How much of an ingestion may be claimed now.",
+    """SELECT count(*) AS files, coalesce(sum(file_size_bytes), 0) AS bytes FROM processed_files
+    WHERE ingestion_id = :ingestion_id AND status = 'DISCOVERED' AND NOT deferred""",
+)
+_SAMPLE_WAITING = named(
+    "files.sample_waiting",
+    "The files that have been waiting longest.",
+    """SELECT file_path, file_size_bytes, file_etag, file_modified_at FROM processed_files
+    WHERE ingestion_id = :ingestion_id AND status = 'DISCOVERED' AND NOT deferred
+    ORDER BY discovered_at, id LIMIT :limit""",
+)
+_FAILED_IN_RUN = named(
+    "files.failed_in_run",
+    "Files that failed in a run and were not tried again since.",
+    f"""SELECT {_COLUMNS} FROM processed_files f
+    WHERE f.ingestion_id = (SELECT ingestion_id FROM runs WHERE id = :run_id)
+      AND f.status = 'FAILED' AND f.run_id = :run_id ORDER BY f.file_path LIMIT :limit""",
+)
+_GET = named("files.get", "One file by its id.", f"SELECT {_COLUMNS} FROM processed_files f WHERE f.id = :file_id")
+_FIND = named(
+    "files.find",
+    "A path wherever it is known: each ingestion is asked by its own index.",
+    f"""SELECT {_COLUMNS} FROM ingestions i
+    CROSS JOIN LATERAL (SELECT * FROM processed_files f WHERE f.ingestion_id = i.id AND f.file_path = :path) f
+    WHERE CAST(:ingestion_id AS bigint) IS NULL OR i.id = :ingestion_id ORDER BY i.id""",
+)
+_HISTORY = named(
+    "files.history",
+    "Every version and attempt of a file, oldest first; what an open load has prepared is not yet true.",
+    """
+    SELECT o.file_etag, o.file_size_bytes, o.file_modified_at,
+        CASE WHEN l.state IN ('RUNNING', 'LOST') THEN 'PROCESSING' ELSE o.status END AS status,
+        o.run_id, o.load_id, l.state AS load_state,
+        CASE WHEN o.status = 'SUCCESS' THEN l.snapshot_id END AS snapshot_id,
+        l.worker, l.started_at, o.recorded_at, o.records_ingested, o.records_rejected, o.bytes_read, o.duration_ms,
+        o.error_type, o.error_message
+    FROM outcomes o LEFT JOIN loads l ON l.id = o.load_id WHERE o.file_id = :file_id ORDER BY o.id""",
+)
+
+
+def requeue_failed(conn: Connection, ingestion: Ingestion, run_id: int) -> int:
+    """Let the files that failed in earlier runs wait again, while ``retry_count < max_retries``.
+
+    Returns:
+        How many. Files refused by ``on_changed_file = fail`` are not among them: a person decides about those.
+    """
+    conn.execute(_LOCK, {"ingestion_id": ingestion.id})
+    values = {"ingestion_id": ingestion.id, "run_id": run_id, "max_retries": ingestion.max_retries}
+    requeued = conn.scalar(_REQUEUE_FAILED, values) or 0
+    if requeued:
+        conn.execute(_COUNT_REQUEUED, {"run_id": run_id, "requeued": requeued})
+    return requeued
+
+
+def retry(conn: Connection, ingestion_id: int, paths: Sequence[str] | None = None) -> int:
+    """Let failed files wait again because a person asks; they get all their retries back.
+
+    Args:
+        paths: these, or every failed file where None.
+
+    Returns:
+        How many.
+
+    Raises:
+        NotKnown: a path that was never seen, or no such ingestion.
+        WrongState: a path that is not FAILED; or a run is overwriting the table: a second load would remove the first.
+    """
+    write_mode = conn.scalar(_LOCK, {"ingestion_id": ingestion_id})
+    if write_mode is None:
+        raise NotKnown(f"there is no ingestion {ingestion_id}")
+    if write_mode == "overwrite" and conn.scalar(_OVERWRITES, {"ingestion_id": ingestion_id}):
+        raise WrongState("a run of this ingestion is overwriting its table: retry the files when it has ended")
+    if paths is None:
+        return conn.execute(_RETRY_ALL, {"ingestion_id": ingestion_id}).rowcount
+    values = {"ingestion_id": ingestion_id, "paths": [records.stored_path(path) for path in dict.fromkeys(paths)]}
+    _refuse_unless_failed(paths, {row.file_path: row.status for row in conn.execute(_NAMED, values)})
+    return conn.execute(_RETRY_NAMED, values).rowcount
+
+
+def _refuse_unless_failed(paths: Sequence[str], found: dict[str, str]) -> None:
+    status = {path: found.get(records.stored_path(path)) for path in paths}
+    unknown = [path for path in status if status[path] is None]
+    if unknown:
+        raise NotKnown(
+            f"never seen by this ingestion: {_some(unknown)}; see `autoloader files` for its paths", field="paths"
+        )
+    others = [f"{path} ({of})" for path, of in status.items() if of != FileStatus.FAILED]
+    if others:
+        raise WrongState(f"only FAILED files can be retried: {_some(others)}")
+
+
+def _some(items: Sequence[str]) -> str:
+    more = len(items) - _NAMED_IN_ERRORS
+    return ", ".join(items[:_NAMED_IN_ERRORS]) + (f" and {more} more" if more > 0 else "")
+
+
+def counts(conn: Connection, ingestion_id: int) -> dict[FileStatus, int]:
+    """How many files of an ingestion are in each status; statuses without files are left out."""
+    rows = conn.execute(_COUNTS, {"ingestion_id": ingestion_id})
+    return {FileStatus(row.status): row.files for row in rows}
+
+
+def waiting(conn: Connection, ingestion_id: int) -> Waiting:
+    """How much of an ingestion may be claimed now."""
+    row = conn.execute(_WAITING, {"ingestion_id": ingestion_id}).one()
+    return Waiting(files=row.files, bytes=int(row.bytes))
+
+
+def sample_waiting(conn: Connection, ingestion_id: int, *, limit: int) -> list[SourceObject]:
+    """The files that have been waiting longest, as objects of their bucket."""
+    return [
+        SourceObject(
+            path=records.told_path(row.file_path),
+            size_bytes=row.file_size_bytes,
+            etag=row.file_etag,
+            modified_at=row.file_modified_at,
+        )
+        for row in conn.execute(_SAMPLE_WAITING, {"ingestion_id": ingestion_id, "limit": limit})
+    ]
+
+
+def failed_in_run(conn: Connection, run_id: int, *, limit: int) -> list[File]:
+    """Files that failed in a run and were not tried again since, by path."""
+    rows = conn.execute(_FAILED_IN_RUN, {"run_id": run_id, "limit": limit})
+    return [records.file(row) for row in rows.mappings()]
+
+
+def get(conn: Connection, file_id: int) -> File:
+    """The file with this id.
+
+    Raises:
+        NotKnown: there is none.
+    """
+    row = conn.execute(_GET, {"file_id": file_id}).mappings().one_or_none()
+    if row is None:
+        raise NotKnown(f"there is no file {file_id}")
+    return records.file(row)
+
+
+def find(conn: Connection, file_path: str, ingestion_id: int | None = None) -> list[File]:
+    """A path in one ingestion, or in every one that knows it."""
+    values = {"path": records.stored_path(file_path), "ingestion_id": ingestion_id}
+    return [records.file(row) for row in conn.execute(_FIND, values).mappings()]
+
+
+def history(conn: Connection, file_id: int) -> list[FileVersion]:
+    """Every version and attempt of a file, oldest first; never shortened."""
+    rows = conn.execute(_HISTORY, {"file_id": file_id}).mappings()
+    return [
+        FileVersion(
+            **dict(row)
+            | {
+                "status": FileStatus(row["status"]),
+                "load_state": None if row["load_state"] is None else LoadState(row["load_state"]),
+            }
+        )
+        for row in rows
+    ]
+
+
+def list_files(
+    conn: Connection,
+    ingestion_id: int,
+    *,
+    status: FileStatus | None = None,
+    path_like: str | None = None,
+    since: datetime | None = None,
+    limit: int,
+    after: str | None = None,
+) -> list[File]:
+    """The files of an ingestion in the order of their paths.
+
+    Args:
+        path_like: the beginning of a path, or a whole path with ``*`` for any characters and ``?`` for one.
+        since: only files whose row changed at this instant or later.
+        after: only paths that sort after this one: the cursor of the next page.
+    """
+    f = processed_files.c
+    wanted: list[ColumnElement[bool]] = [f.ingestion_id == ingestion_id]
+    if status is not None:
+        wanted.append(f.status == status.value)
+    if path_like is not None:
+        wanted.append(f.file_path.like(_like(records.stored_path(path_like)), escape="\\"))
+    if since is not None:
+        wanted.append(f.updated_at >= since)
+    if after is not None:
+        wanted.append(f.file_path > records.stored_path(after))
+    chosen = [processed_files.c[name] for name in records.names(File)]
+    statement = select(*chosen).where(and_(*wanted)).order_by(f.file_path).limit(limit)
+    return [records.file(row) for row in conn.execute(statement).mappings()]
+
+
+def _like(pattern: str) -> str:
+    r"""The LIKE pattern of a prefix or a glob; ``%``, ``_`` and ``\`` in it mean themselves."""
+    escaped = pattern.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    if "*" not in pattern and "?" not in pattern:
+        return escaped + "%"
+    return escaped.replace("*", "%").replace("?", "_")

@@ -1,0 +1,125 @@
+"""Rows of the ledger as values of the model, and text as PostgreSQL can hold it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from autoloader.model import (
+    File,
+    FileStatus,
+    FormatType,
+    Ingestion,
+    IngestionStatus,
+    Load,
+    LoadState,
+    OnChangedFile,
+    Run,
+    RunError,
+    RunStatus,
+    RunTrigger,
+    SourceCredentials,
+    WriteMode,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import RowMapping
+
+_NUL = "\0"
+_NUL_STORED = "\U0010ffff"
+"""Object keys may hold NUL, PostgreSQL's text may not. Unicode keeps this code point for such internal use."""
+
+
+def stored_path(path: str) -> str:
+    """A path as the ledger keeps it."""
+    return path.replace(_NUL, _NUL_STORED) if _NUL in path else path
+
+
+def told_path(path: str) -> str:
+    """A path of the ledger as it is in the bucket."""
+    return path.replace(_NUL_STORED, _NUL)
+
+
+def storable(message: str) -> str:
+    r"""A message in which what PostgreSQL cannot hold is written out (``\x00``, ``\udc80``)."""
+    return message.encode("utf-8", "backslashreplace").decode().replace(_NUL, "\\x00")
+
+
+def names(of: type) -> tuple[str, ...]:
+    """The columns a value of the model is made from: its fields, less what is worked out from others."""
+    return tuple(field.name for field in fields(of) if field.name != "duration_seconds")
+
+
+def columns(of: type, alias: str) -> str:
+    """The columns of a value of the model, for a SELECT or RETURNING list."""
+    return ", ".join(f'{alias}."{name}"' for name in names(of))
+
+
+def ingestion(row: RowMapping) -> Ingestion:
+    """An ingestion from its row."""
+    values = {name: row[name] for name in names(Ingestion)}
+    return Ingestion(
+        **values
+        | {
+            "status": IngestionStatus(row["status"]),
+            "source_credentials": SourceCredentials(**row["source_credentials"]),
+            "path_columns": tuple(row["path_columns"]),
+            "format_type": FormatType(row["format_type"]),
+            "write_mode": WriteMode(row["write_mode"]),
+            "partition_columns": tuple(row["partition_columns"]),
+            "on_changed_file": OnChangedFile(row["on_changed_file"]),
+        }
+    )
+
+
+def ingestion_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of an ingestion as its columns take them."""
+    return {name: _column_value(value) for name, value in values.items()}
+
+
+def _column_value(value: object) -> object:
+    if isinstance(value, SourceCredentials):
+        return {name: part for name, part in asdict(value).items() if part is not None}
+    if isinstance(value, tuple):
+        return list(value)
+    return value
+
+
+def run(row: RowMapping) -> Run:
+    """A run from its row."""
+    started, ended = row["started_at"], row["ended_at"]
+    values = {name: row[name] for name in names(Run)}
+    return Run(
+        **values
+        | {
+            "trigger": RunTrigger(row["trigger"]),
+            "status": RunStatus(row["status"]),
+            "duration_seconds": (ended - started).total_seconds() if started and ended else None,
+            "errors": tuple(_run_error(entry) for entry in row["errors"]),
+        }
+    )
+
+
+def _run_error(entry: Mapping[str, Any]) -> RunError:
+    path = entry["file_path"]
+    return RunError(
+        message=entry["message"],
+        type=entry["type"],
+        file_path=None if path is None else told_path(path),
+        timestamp=datetime.fromisoformat(entry["timestamp"]),
+    )
+
+
+def file(row: RowMapping) -> File:
+    """A file from its row."""
+    values = {name: row[name] for name in names(File)}
+    return File(**values | {"status": FileStatus(row["status"]), "file_path": told_path(row["file_path"])})
+
+
+def load(row: RowMapping) -> Load:
+    """A load from its row."""
+    values = {name: row[name] for name in names(Load)}
+    return Load(**values | {"state": LoadState(row["state"])})
