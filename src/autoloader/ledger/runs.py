@@ -3,8 +3,9 @@
     start_or_join ──▶ RUNNING ──listed──▶ RUNNING, every file settled ──▶ SUCCESS | FAILED
                          └──fail, cancel──▶ FAILED, CANCELLED
 
-There is one active run of an ingestion at most, by a unique index. Its leader lists the bucket under a lease; when the
-lease passes before the listing is complete, the next one who comes leads.
+There is one active run of an ingestion at most, by a unique index. Its leader lists the bucket, under a lease that it
+renews until the run ends. When the lease passes, whoever comes next leads and lists anew: merging a listing again
+changes nothing. Only a run that overwrites its table is never listed twice, as its files must be one load.
 """
 
 from __future__ import annotations
@@ -26,16 +27,24 @@ _COLUMNS = records.columns(Run, "r")
 
 _LEAD = named(
     "runs.lead",
-    "Starts a run, or takes the lead of the active one whose leader fell silent before its listing was complete.",
+    "Starts a run, or takes the lead of the active one whose leader fell silent.",
     f"""
     INSERT INTO runs AS r (ingestion_id, tenant_id, cluster_id, trigger, status, started_at, worker, lease_until)
     SELECT i.id, i.tenant_id, i.cluster_id, :trigger, 'RUNNING', now(), :worker, clock_timestamp() + :lease
     FROM ingestions i WHERE i.id = :ingestion_id
     ON CONFLICT (ingestion_id) WHERE status IN ('QUEUED', 'RUNNING') DO UPDATE
     SET status = 'RUNNING', started_at = coalesce(r.started_at, now()),
-        worker = excluded.worker, lease_until = excluded.lease_until
-    WHERE r.listed_at IS NULL AND (r.lease_until IS NULL OR r.lease_until <= clock_timestamp())
+        worker = excluded.worker, lease_until = excluded.lease_until, listed_at = NULL
+    WHERE (r.lease_until IS NULL OR r.lease_until <= clock_timestamp())
+      AND (r.listed_at IS NULL OR (SELECT write_mode FROM ingestions i WHERE i.id = r.ingestion_id) <> 'overwrite')
     RETURNING {_COLUMNS}""",
+)
+_TAKE_LEAD = named(
+    "runs.take_lead",
+    "Succeeds a leader that fell silent before its listing was complete.",
+    """
+    UPDATE runs SET worker = :worker, lease_until = clock_timestamp() + :lease
+    WHERE id = :run_id AND status = 'RUNNING' AND listed_at IS NULL AND lease_until <= clock_timestamp()""",
 )
 _ACTIVE = named(
     "runs.active",
@@ -47,14 +56,13 @@ _RENEW_LEAD = named(
     "Extends the lease of the leader, while it is still the leader and the lease has not passed.",
     """
     UPDATE runs SET lease_until = clock_timestamp() + :lease
-    WHERE id = :run_id AND status = 'RUNNING' AND listed_at IS NULL
-      AND worker = :worker AND lease_until > clock_timestamp()""",
+    WHERE id = :run_id AND status = 'RUNNING' AND worker = :worker AND lease_until > clock_timestamp()""",
 )
 _LISTED = named(
     "runs.listed",
     "Marks the listing complete, while this worker still leads.",
     """
-    UPDATE runs SET listed_at = now(), lease_until = NULL
+    UPDATE runs SET listed_at = now()
     WHERE id = :run_id AND status = 'RUNNING' AND listed_at IS NULL AND worker = :worker""",
 )
 _ADOPT = named(
@@ -113,11 +121,11 @@ _END = named(
     FROM settled s, counted c WHERE r.id = s.id AND r.status = 'RUNNING'
     RETURNING {_COLUMNS}""",
 )
-_FAIL = named(
-    "runs.fail",
-    "Ends an active run that cannot go on.",
+_STOP = named(
+    "runs.stop",
+    "Ends an active run before it is settled.",
     """
-    UPDATE runs SET status = 'FAILED', ended_at = clock_timestamp(), lease_until = NULL
+    UPDATE runs SET status = :status, ended_at = clock_timestamp(), lease_until = NULL
     WHERE id = :run_id AND status IN ('QUEUED', 'RUNNING')""",
 )
 _GET = named("runs.get", "One run by its id.", f"SELECT {_COLUMNS} FROM runs r WHERE r.id = :run_id")
@@ -145,7 +153,7 @@ def start_or_join(
         worker: a name unique among all workers.
 
     Returns:
-        The run, and whether this worker leads it: it is new, or its leader fell silent before the listing was complete.
+        The run, and whether this worker leads it: it is new, or its leader fell silent.
 
     Raises:
         NotKnown: there is no such ingestion.
@@ -164,8 +172,14 @@ def start_or_join(
             return going_on, False
 
 
+def take_lead(conn: Connection, run_id: int, worker: str, lease: Lease) -> bool:
+    """Lead a run whose leader fell silent before its listing was complete; False when there is no need."""
+    values = {"run_id": run_id, "worker": worker, "lease": lease.duration}
+    return conn.execute(_TAKE_LEAD, values).rowcount == 1
+
+
 def renew_lead(conn: Connection, run_id: int, worker: str, lease: Lease) -> bool:
-    """Extend the lease of the leader; False when ``worker`` does not lead any more or the listing is complete."""
+    """Extend the lease of the leader; False when ``worker`` does not lead any more or the run has ended."""
     values = {"run_id": run_id, "worker": worker, "lease": lease.duration}
     return conn.execute(_RENEW_LEAD, values).rowcount == 1
 
@@ -205,10 +219,15 @@ def end_if_settled(conn: Connection, run_id: int) -> Run | None:
 
 def fail(conn: Connection, run_id: int, message: str, kind: str) -> bool:
     """End an active run that cannot go on, with the reason; False when it had ended before."""
-    if conn.execute(_FAIL, {"run_id": run_id}).rowcount != 1:
+    if conn.execute(_STOP, {"run_id": run_id, "status": RunStatus.FAILED}).rowcount != 1:
         return False
     record_error(conn, run_id, message, kind)
     return True
+
+
+def cancel(conn: Connection, run_id: int) -> bool:
+    """End an active run because a person asked; its waiting files are left to the next one. False: it had ended."""
+    return conn.execute(_STOP, {"run_id": run_id, "status": RunStatus.CANCELLED}).rowcount == 1
 
 
 def get(conn: Connection, run_id: int) -> Run:
