@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -20,7 +19,8 @@ from autoloader.model import DataFile
 from autoloader.schema.types import Column, Scalar, Schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from mypy_boto3_s3 import S3Client
     from pyiceberg.catalog import Catalog
@@ -46,6 +46,10 @@ class Events:
         self.table = table
         self.folder = folder
         self.s3 = s3
+
+    def again(self) -> Events:
+        """The same table through a handle of its own, for another thread."""
+        return Events(self.table.catalog.load_table(self.table.name()), self.folder, self.s3)
 
     def write(
         self, load_id: uuid.UUID, rows: Mapping[str, Sequence[int]], *, kind: str = "a", at: datetime = NOON
@@ -102,7 +106,7 @@ class Events:
     def rows(self) -> list[tuple[str, int]]:
         """(file, id) of every row, as PyIceberg reads the table."""
         read = self.table.refresh().scan(selected_fields=("_source_file", "id")).to_arrow()
-        return sorted(zip(read["_source_file"].to_pylist(), read["id"].to_pylist(), strict=True))
+        return sorted((str(row["_source_file"]), int(row["id"])) for row in read.to_pylist())
 
     def rows_by_duckdb(self) -> list[tuple[str, int]]:
         """The same by other tools: the data files that the metadata lists, fetched by boto3, read by DuckDB."""
@@ -136,7 +140,8 @@ class Events:
         """Every object below the table's data folder, by boto3."""
         bucket, prefix = self.table.location().removeprefix("s3://").split("/", 1)
         listed = self.s3.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/data/")
-        return sorted(f"s3://{bucket}/{item['Key']}" for item in listed.get("Contents", []))
+        keys = (item["Key"] for item in listed.get("Contents", []))
+        return sorted(f"s3://{bucket}/{key}" for key in keys if not key.endswith("/"))
 
 
 @pytest.fixture(scope="session")
@@ -146,13 +151,13 @@ def lake(connections: Connections) -> Catalog:
 
 
 @pytest.fixture
-def make_events(lake: Catalog, namespace: str, tmp_path: Path, s3: S3Client) -> Iterator[Callable[..., Events]]:
-    """Makes a table of events in this test's namespace."""
+def make_events(lake: Catalog, namespace: str, tmp_path: Path, s3: S3Client) -> Callable[..., Events]:
+    """Makes a table of events in this test's namespace; takes what ``ensure_table`` takes."""
 
     def make(name: str = "events", **how: Any) -> Events:
         return Events(ensure_table(lake, namespace, name, EVENTS, **how), tmp_path, s3)
 
-    yield make
+    return make
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from pyiceberg.partitioning import PARTITION_FIELD_ID_START, PartitionSpec
 from pyiceberg.partitioning import PartitionField as IcebergPartitionField
-from pyiceberg.schema import Schema as IcebergSchema
 from pyiceberg.transforms import (
     BucketTransform,
     DayTransform,
@@ -23,9 +22,10 @@ from autoloader.errors import TableMismatch, UsageError
 from autoloader.schema.table import PartitionField
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
+    from pyiceberg.schema import Schema as IcebergSchema
     from pyiceberg.transforms import Transform
 
 _CALL = re.compile(r"\s*(?P<name>\w+)\s*\(\s*(?:(?P<width>\d+)\s*,\s*)?(?P<column>[^,()]+?)\s*\)\s*", re.ASCII)
@@ -36,6 +36,7 @@ _PLAIN: dict[str, Transform[Any, Any]] = {
     "day": DayTransform(),
     "hour": HourTransform(),
 }
+_WIDE: dict[str, Callable[[int], Transform[Any, Any]]] = {"bucket": BucketTransform, "truncate": TruncateTransform}
 _KNOWN = (
     IdentityTransform,
     YearTransform,
@@ -65,16 +66,6 @@ def partition_spec(partition_columns: Sequence[str], schema: IcebergSchema) -> P
     return PartitionSpec(*fields)
 
 
-def check_form(partition_columns: Sequence[str]) -> None:
-    """Check the words as far as that can be done while the columns are not known yet.
-
-    Raises:
-        UsageError: words that can be no partition of any table.
-    """
-    for text in partition_columns:
-        _parsed(text, IcebergSchema())
-
-
 def _field(text: str, schema: IcebergSchema, field_id: int) -> IcebergPartitionField:
     kind, transform, column = _parsed(text, schema)
     source = next((field for field in schema.fields if field.name.lower() == column.lower()), None)
@@ -88,23 +79,36 @@ def _field(text: str, schema: IcebergSchema, field_id: int) -> IcebergPartitionF
     return IcebergPartitionField(source_id=source.field_id, field_id=field_id, transform=transform, name=name)
 
 
+def check_form(partition_columns: Sequence[str]) -> None:
+    """Refuse words that no schema could make sense of, while there is no schema yet.
+
+    Raises:
+        UsageError: as for ``partition_spec``.
+    """
+    for text in partition_columns:
+        if not text.strip():
+            raise _wrong(text, f"write {_FORMS}")
+        _call(text)
+
+
 def _parsed(text: str, schema: IcebergSchema) -> tuple[str, Transform[Any, Any], str]:
     if text.strip().lower() in {field.name.lower() for field in schema.fields}:
         return "identity", IdentityTransform(), text.strip()
+    return _call(text)
+
+
+def _call(text: str) -> tuple[str, Transform[Any, Any], str]:
+    if "(" not in text and ")" not in text:
+        return "identity", IdentityTransform(), text.strip()
     call = _CALL.fullmatch(text)
     if call is None:
-        if "(" in text or ")" in text:
-            raise _wrong(text, f"write {_FORMS}")
-        return "identity", IdentityTransform(), text.strip()
+        raise _wrong(text, f"write {_FORMS}")
     name, width, column = call["name"].lower(), call["width"], call["column"].strip('`"')
     kind = name.removesuffix("s")
     if width is None and kind in _PLAIN:
         return kind, _PLAIN[kind], column
-    if width is not None and name in {"bucket", "truncate"} and 0 < int(width) < 2**31:
-        transform: Transform[Any, Any] = (
-            BucketTransform(int(width)) if name == "bucket" else TruncateTransform(int(width))
-        )
-        return name, transform, column
+    if width is not None and name in _WIDE and 0 < int(width) < 2**31:
+        return name, _WIDE[name](int(width)), column
     raise _wrong(text, f"write {_FORMS}")
 
 

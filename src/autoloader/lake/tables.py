@@ -57,12 +57,11 @@ def load_table(catalog: Catalog, database: str, table: str) -> Table | None:
             return None
 
 
-def ensure_table(
+def ensure_table(  # noqa: PLR0917  in the order in which people write them down
     catalog: Catalog,
     database: str,
     table: str,
     schema: Schema,
-    *,
     partition_columns: Sequence[str] = (),
     properties: Mapping[str, str] = EMPTY_DICT,
 ) -> Table:
