@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from autoloader.ledger import files
+from autoloader.errors import Interrupted
 from autoloader.ledger.database import transaction
+from autoloader.ledger.listing import record_listing
 from autoloader.model import ListingCounts
 from autoloader.objects.globs import Pattern
 from autoloader.objects.paths import parse_source_path
@@ -20,6 +21,7 @@ from autoloader.objects.paths import parse_source_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
+    from threading import Event
 
     from sqlalchemy import Engine as Database
 
@@ -43,6 +45,22 @@ class Scope:
     max_files: int | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listing:
+    """One listing on its way.
+
+    Attributes:
+        worker: who lists; the ledger takes nothing from a worker that does not lead the run any more.
+        report: called after every chunk with the counts so far.
+        stopping: set when a person wants the work to stop.
+    """
+
+    worker: str
+    scope: Scope
+    report: Callable[[ListingCounts], None]
+    stopping: Event
+
+
 def matching(store: ObjectStore, ingestion: NewIngestion, scope: Scope) -> Iterator[list[SourceObject]]:
     """The objects that an ingestion is about, a page of the bucket at a time; empty pages included.
 
@@ -61,31 +79,28 @@ def matching(store: ObjectStore, ingestion: NewIngestion, scope: Scope) -> Itera
 
 
 def discover(
-    database: Database,
-    ingestion: Ingestion,
-    run_id: int,
-    store: ObjectStore,
-    *,
-    scope: Scope,
-    report: Callable[[ListingCounts], None],
+    database: Database, ingestion: Ingestion, run_id: int, store: ObjectStore, listing: Listing
 ) -> ListingCounts:
     """List the source of an ingestion and record what it means for the ledger.
 
-    Args:
-        report: called after every chunk with the counts so far.
-
     Raises:
         SourceError: the bucket cannot be listed; what was recorded until then stays and is true.
+        LeaseLost: another worker leads the run by now; likewise.
+        Interrupted: a person stopped it; likewise.
+        LeaseLost: another worker leads the run by now.
     """
     total = ListingCounts()
-    for chunk in _chunks(matching(store, ingestion, scope)):
-        at_most = None if scope.max_files is None else scope.max_files - total.new - total.changed
+    most = listing.scope.max_files
+    for chunk in _chunks(matching(store, ingestion, listing.scope)):
+        if listing.stopping.is_set():
+            raise Interrupted("the listing was stopped; the next run lists again")
+        at_most = None if most is None else most - total.new - total.changed
         with transaction(database) as connection:
-            total += files.record_listing(connection, ingestion, run_id, chunk, at_most=at_most)
-        report(total)
-        if scope.max_files is not None and total.new + total.changed >= scope.max_files:
+            total += record_listing(connection, ingestion, run_id, chunk, worker=listing.worker, at_most=at_most)
+        listing.report(total)
+        if most is not None and total.new + total.changed >= most:
             break
-    log.info("listing.recorded", ingestion=ingestion.name, run=run_id, **total.as_dict())
+    log.info("listing.recorded", **total.as_dict())
     return total
 
 

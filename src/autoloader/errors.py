@@ -26,6 +26,7 @@ AutoloaderError
 │   ├── LedgerUnavailable       ↻ no connection to PostgreSQL
 │   ├── LedgerOutdated          the schema of the database is not that of this program
 │   └── LeaseLost               another worker owns the outcome now: stop, write nothing
+├── Interrupted                 a person stopped the work; what was in hand waits again
 ├── SpoolFull                   ↻ no room on the disk that holds files on their way
 └── StackError                  the embedded stack cannot start, or a part of it died
 
@@ -179,6 +180,10 @@ class LedgerOutdated(LedgerError):  # noqa: N818
 
 class LeaseLost(LedgerError):  # noqa: N818
     """The lease passed or was taken away; another worker owns the outcome."""
+
+
+class Interrupted(AutoloaderError):  # noqa: N818
+    """A person stopped the work; what was in hand waits again."""
 
 
 class SpoolFull(AutoloaderError):  # noqa: N818

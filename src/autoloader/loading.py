@@ -15,26 +15,28 @@ from __future__ import annotations
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from autoloader.engines import Work
-from autoloader.errors import LeaseLost, LedgerUnavailable
+from autoloader.errors import Interrupted, LeaseLost, LedgerUnavailable
+from autoloader.lake.data_files import Uploader, discard
 from autoloader.lake.publish import Change, publish
+from autoloader.lake.snapshots import INGESTION_PROPERTY, RUN_ID_PROPERTY
 from autoloader.lake.tables import shape
-from autoloader.lake.uploads import Uploads
 from autoloader.ledger import loads
 from autoloader.ledger.database import transaction
-from autoloader.model import FileStatus, OnChangedFile, WriteMode
+from autoloader.model import FileStatus, WriteMode
 from autoloader.renewal import Renewal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+    from threading import Event
 
+    from pyiceberg.manifest import DataFile as DataFileEntry
     from pyiceberg.table import Table
     from sqlalchemy import Engine as Database
 
@@ -53,6 +55,8 @@ class Means:
     Attributes:
         open_table: gives the table as it is now.
         spool: folder below which every load makes a folder of its own.
+        report: told what was read, from any thread.
+        stopping: set when a person wants the work to stop; a load that is not published yet is then put back.
     """
 
     database: Database
@@ -63,42 +67,35 @@ class Means:
     open_table: Callable[[], Table]
     lease: Lease
     spool: Path
+    report: Callable[[Progress], None]
+    stopping: Event
 
 
-def carry_out(
-    means: Means, load: Load, claimed: Sequence[ClaimedFile], report: Callable[[Progress], None]
-) -> Sequence[Outcome]:
+def carry_out(means: Means, load: Load, claimed: Sequence[ClaimedFile]) -> None:
     """Take a claimed load to its end.
-
-    Returns:
-        What became of each file; recorded in the ledger as well.
 
     Raises:
         LeaseLost: another worker owns the outcome now; nothing more was written.
+        Interrupted: it was stopped before it was published; its files wait again.
         CatalogUnavailable: the fate of the commit is unknown; recovery will decide once the lease has passed.
         AutoloaderError: the load as a whole failed before anything was published; its files wait again.
     """
-    started = datetime.now(UTC)
-    with structlog.contextvars.bound_contextvars(load=str(load.id), run=load.run_id):
+    renewal = Renewal(partial(_renew, means, load), means.lease.renew_every, f"load {load.id}")
+    with structlog.contextvars.bound_contextvars(load=str(load.id)), renewal:
         log.info("load.claimed", files=len(claimed), bytes=load.bytes)
-        every = means.lease.renew_every
-        renewal = Renewal(partial(_renew, means, load), every, f"load {load.id}")
-        with renewal, _spool(means.spool / str(load.id)) as spool:
-            table = means.open_table()
-            uploads = Uploads(table, load.id)
-            try:
-                outcomes = _prepare(means, load, claimed, table, uploads, spool, renewal, report)
-                with transaction(means.database) as connection:
-                    loads.store_outcomes(connection, load.id, outcomes)
-            except BaseException as error:
-                # Also Ctrl-C and errors nobody foresaw: nothing was published, so the files need not wait for the lease.
-                _give_up(means.database, load, uploads, error)
-                raise
-            change = _change(means.ingestion, load, claimed, outcomes, uploads)
-            snapshot_id = publish(table, load.id, change, renewal.renew)
-            _finish(means.database, load, snapshot_id)
-        log.info("load.committed", snapshot=snapshot_id, seconds=(datetime.now(UTC) - started).total_seconds())
-        return outcomes
+        table = means.open_table()
+        try:
+            change = _prepare(means, load, claimed, table, renewal)
+        except BaseException as error:
+            # Also Ctrl-C and errors nobody foresaw: nothing was published, so the files need not wait for the lease.
+            _give_up(means.database, load, table, error)
+            raise
+        marks = {INGESTION_PROPERTY: means.ingestion.name, RUN_ID_PROPERTY: str(load.run_id)}
+        snapshot_id = publish(table, load.id, change, renewal.renew, marks=marks)
+        with transaction(means.database) as connection:
+            if not loads.finish(connection, load.id, snapshot_id):
+                raise LeaseLost(f"load {load.id} was taken over after it landed; its recoverer records the outcome")
+        log.info("load.committed", snapshot=snapshot_id)
 
 
 def _renew(means: Means, load: Load) -> bool:
@@ -106,60 +103,54 @@ def _renew(means: Means, load: Load) -> bool:
         return loads.renew(connection, load.id, means.lease)
 
 
-def _prepare(
-    means: Means,
-    load: Load,
-    claimed: Sequence[ClaimedFile],
-    table: Table,
-    uploads: Uploads,
-    spool: Path,
-    renewal: Renewal,
-    report: Callable[[Progress], None],
-) -> Sequence[Outcome]:
-    work = Work(
-        load_id=load.id,
-        loaded_at=load.started_at,
-        files=claimed,
-        reading=means.reading,
-        shape=shape(table),
-        store=means.store,
-        spool=spool,
-        cancelled=renewal.lost.is_set,
-    )
-    return means.engine.prepare(work, uploads.add, report)
+def _prepare(means: Means, load: Load, claimed: Sequence[ClaimedFile], table: Table, renewal: Renewal) -> Change:
+    """Data files in the table's storage but in no snapshot yet; what became of each file, in the ledger."""
+    uploader = Uploader(table, load.id)
+    added: list[DataFileEntry] = []
+    with _spool(means.spool / str(load.id)) as spool:
+        work = Work(
+            load_id=load.id,
+            loaded_at=load.started_at,
+            files=claimed,
+            reading=means.reading,
+            shape=shape(table),
+            store=means.store,
+            spool=spool,
+            cancelled=lambda: renewal.lost.is_set() or means.stopping.is_set(),
+        )
+        try:
+            outcomes = means.engine.prepare(work, lambda made: added.append(uploader.upload(made)), means.report)
+        except LeaseLost:
+            if renewal.lost.is_set():
+                raise
+            raise Interrupted(f"load {load.id} was stopped before it was published; its files wait again") from None
+    with transaction(means.database) as connection:
+        loads.store_outcomes(connection, load.id, outcomes)
+    return _change(means.ingestion, claimed, outcomes, added)
 
 
 def _change(
-    ingestion: Ingestion, load: Load, claimed: Sequence[ClaimedFile], outcomes: Sequence[Outcome], uploads: Uploads
+    ingestion: Ingestion, claimed: Sequence[ClaimedFile], outcomes: Sequence[Outcome], added: Sequence[DataFileEntry]
 ) -> Change:
     """What the table must lose and gain. The old rows of a file stay when its new version could not be read."""
     landed = {outcome.file_id for outcome in outcomes if outcome.status is FileStatus.SUCCESS}
-    replaced = {file.path: frozenset(file.replaces) for file in claimed if file.replaces and file.file_id in landed}
     return Change(
-        data_files=uploads.data_files,
-        replaced=replaced if ingestion.on_changed_file is OnChangedFile.REPLACE else {},
+        added=added,
+        replaced={file.path: frozenset(file.replaces) for file in claimed if file.replaces and file.file_id in landed},
         overwrite=ingestion.write_mode is WriteMode.OVERWRITE and bool(landed),
-        ingestion=ingestion.name,
-        run_id=load.run_id,
     )
 
 
-def _finish(database: Database, load: Load, snapshot_id: int | None) -> None:
-    with transaction(database) as connection:
-        if not loads.finish(connection, load.id, snapshot_id):
-            raise LeaseLost(f"load {load.id} was taken over after it was published; its recoverer records the outcome")
-
-
-def _give_up(database: Database, load: Load, uploads: Uploads, error: BaseException) -> None:
+def _give_up(database: Database, load: Load, table: Table, error: BaseException) -> None:
     """Nothing was published and, as this worker stops here, nothing will be: the files may be claimed again."""
     if isinstance(error, LeaseLost | LedgerUnavailable):
         return
     kind = type(error).__name__
     with transaction(database) as connection:
         owned = loads.fail(connection, load.id, kind, str(error) or kind)
-    if owned:
-        uploads.discard()
     log.warning("load.failed", error=kind, reason=str(error))
+    if owned:
+        discard(table, load.id)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,27 +69,25 @@ def look(store: ObjectStore, engine: Engine, ingestion: NewIngestion) -> Preview
     found, complete = _list(store, ingestion)
     fitting = [each for each in found if each.size_bytes <= ingestion.max_file_size_bytes]
     too_large = [each for each in found if each.size_bytes > ingestion.max_file_size_bytes]
-    counted = {
-        "files": len(found),
-        "bytes": sum(each.size_bytes for each in found),
-        "complete": complete,
-        "examples": found[:SHOWN_FILES],
-        "skipped": [
+    seen = Preview(
+        files=len(found),
+        bytes=sum(each.size_bytes for each in found),
+        complete=complete,
+        examples=found[:SHOWN_FILES],
+        skipped=[
             (each.path, f"{each.size_bytes:,} bytes, more than max_file_size_bytes ({ingestion.max_file_size_bytes:,})")
             for each in too_large[:SHOWN_SKIPPED]
         ],
-    }
+    )
     with tempfile.TemporaryDirectory(prefix="autoloader-preview-") as name:
         folder = Path(name)
         schema, sampled = _schema(store, ingestion, fitting, folder)
         if schema is None or not fitting:
-            return Preview(**counted, schema=schema)
+            return replace(seen, schema=schema)
         chosen = sampling.spread(fitting, whole=True)[:SHOWN_FILES]
         reading = Reading(format_type=ingestion.format_type, options=ingestion.format_options, schema=schema)
         rows, problems = _read(store, engine, reading, chosen, folder)
-    return Preview(
-        **counted, sampled=sampled, schema=schema, columns=schema.names, rows=rows, problems=problems
-    )
+    return replace(seen, sampled=sampled, schema=schema, columns=schema.names, rows=rows, problems=problems)
 
 
 def _list(store: ObjectStore, ingestion: NewIngestion) -> tuple[list[SourceObject], bool]:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from autoloader.errors import HistoryTooShort, LakeError
-from autoloader.lake.fencing import Fenced, Landed, fence
-from autoloader.lake.uploads import discard_load
+from autoloader.lake.data_files import discard
+from autoloader.lake.fences import Fenced, fence
+from autoloader.lake.snapshots import Landed
 from autoloader.ledger import loads
 from autoloader.ledger.database import transaction
 
@@ -30,11 +31,11 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-def recover(database: Database, open_table: Callable[[str], Table]) -> list[Load]:
+def recover(database: Database, open_table: Callable[[str], Table | None]) -> list[Load]:
     """Settle every load whose lease has passed.
 
     Args:
-        open_table: opens a table by its full name ``catalog.database.table``.
+        open_table: opens a table by its full name ``catalog.database.table``; None when there is none.
 
     Returns:
         The loads whose evidence is gone: they stay LOST until a person decides. A load whose catalog does not answer
@@ -47,20 +48,21 @@ def recover(database: Database, open_table: Callable[[str], Table]) -> list[Load
         try:
             _settle(database, load, open_table(load.table_name))
         except HistoryTooShort as error:
-            log.error("load.undecidable", load=str(load.id), table=load.table_name, reason=str(error))
+            log.critical("load.undecidable", load=str(load.id), table=load.table_name, reason=str(error))
             undecidable.append(load)
         except LakeError as error:
             log.warning("load.not_recovered", load=str(load.id), table=load.table_name, reason=str(error))
     return undecidable
 
 
-def _settle(database: Database, load: Load, table: Table) -> None:
-    found: Landed | Fenced = fence(table, load.id, load.started_at)
+def _settle(database: Database, load: Load, table: Table | None) -> None:
+    # A table that was dropped takes no late commit either: commits assert its UUID. So its loads are over.
+    found = Fenced() if table is None else fence(table, load.id, load.started_at)
     with transaction(database) as connection:
         if isinstance(found, Landed):
             loads.settle_committed(connection, load.id, found.snapshot_id)
         else:
             loads.settle_failed(connection, load.id)
-    if isinstance(found, Fenced):
-        discard_load(table, load.id)
+    if table is not None and isinstance(found, Fenced):
+        discard(table, load.id)
     log.info("load.recovered", load=str(load.id), landed=isinstance(found, Landed))

@@ -9,10 +9,9 @@ from contextlib import ExitStack
 from functools import cache
 from typing import TYPE_CHECKING, Self
 
-from autoloader.discovery import Scope
 from autoloader.engines.embedded import EmbeddedEngine
 from autoloader.errors import UsageError
-from autoloader.lake.catalogs import open_catalog
+from autoloader.lake.catalogs import check_identifier, open_catalog
 from autoloader.lake.tables import ensure_table, load_table
 from autoloader.ledger import runs
 from autoloader.ledger.database import connect, require_current, transaction
@@ -21,14 +20,16 @@ from autoloader.objects.paths import parse_source_path
 from autoloader.objects.s3 import open_s3
 from autoloader.plan import Lease, LoadLimits
 from autoloader.schema import parse_schema
-from autoloader.worker import Parts, work_on_run
+from autoloader.worker import Parts, Task, work_on_run
 
 if TYPE_CHECKING:
+    from threading import Event
     from types import TracebackType
 
     from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table
 
+    from autoloader.discovery import Scope
     from autoloader.engines import Engine
     from autoloader.model import Ingestion, NewIngestion, Run
     from autoloader.objects import ObjectStore
@@ -69,19 +70,22 @@ class Runtime:
         """
         require_current(self.database)
 
-    def run(self, ingestion: Ingestion, *, scope: Scope, observer: Observer) -> Run:
-        """Start a run of an ingestion, or join the one that is going on, and work on it until it has ended."""
+    def run(self, ingestion: Ingestion, *, scope: Scope, observer: Observer, stopping: Event) -> Run:
+        """Start a run of an ingestion, or join the one that is going on, and work on it until it has ended.
+
+        Args:
+            stopping: set it to stop the work; what is being published is still published.
+        """
         parts = self._parts()
         with transaction(self.database) as connection:
             run, leads = runs.start_or_join(connection, ingestion.id, RunTrigger.MANUAL, parts.worker, parts.lease)
-        return work_on_run(parts, ingestion, run, leads=leads, scope=scope, observer=observer)
+        task = Task(ingestion=ingestion, run=run, leads=leads, scope=scope, observer=observer, stopping=stopping)
+        return work_on_run(parts, task)
 
     def open_store(self, ingestion: NewIngestion) -> ObjectStore:
         """Open the bucket of an ingestion; closed with this runtime."""
         source = parse_source_path(ingestion.source_path)
-        store = open_s3(
-            source.bucket, ingestion.source_credentials, self.connections, self.settings.fetch_concurrency
-        )
+        store = open_s3(source.bucket, ingestion.source_credentials, self.connections, self.settings.fetch_concurrency)
         self._closing.callback(store.close)
         return store
 
@@ -107,11 +111,15 @@ class Runtime:
             ingestion.table_properties,
         )
 
-    def open_table(self, name: str) -> Table:
-        """An existing table by its full name ``catalog.database.table``."""
+    def open_table(self, name: str) -> Table | None:
+        """A table by its full name ``catalog.database.table``; None when there is none."""
         catalog, _, identifier = name.partition(".")
         database, _, table = identifier.rpartition(".")
         return load_table(self._catalog(catalog), database, table)
+
+    def check_table(self, ingestion: NewIngestion) -> None:
+        """Ask the catalog whether it takes the name of an ingestion's table."""
+        check_identifier(self._catalog(ingestion.catalog), ingestion.database, ingestion.table)
 
     def _open_catalog(self, name: str) -> Catalog:
         return open_catalog(name, self.connections.catalogs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 import structlog
@@ -14,7 +14,7 @@ from autoloader.engines.options import JsonOptions, parse_options
 from autoloader.errors import FileError
 from autoloader.ledger import files, ingestions
 from autoloader.ledger.database import transaction
-from autoloader.model import FormatType, SourceObject
+from autoloader.model import FormatType
 from autoloader.schema import to_json
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine as Database
 
-    from autoloader.model import Ingestion, NewIngestion
+    from autoloader.model import Ingestion, NewIngestion, SourceObject
     from autoloader.objects import ObjectStore
     from autoloader.schema.types import Schema
 
@@ -31,7 +31,6 @@ HEAD_BYTES = 1024**2
 """How much of a file is read where a part of it will do."""
 WHOLE_BYTES = 64 * 1024**2
 """The largest file that is read whole for a sample, where there is a choice."""
-MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +44,7 @@ def settle_schema(database: Database, ingestion: Ingestion, store: ObjectStore) 
     if ingestion.schema_json is not None:
         return ingestion
     with transaction(database) as connection:
-        waiting = files.sample_waiting(connection, ingestion.id, limit=1000)
+        waiting = files.waiting_objects(connection, ingestion.id, limit=1000)
     with tempfile.TemporaryDirectory(prefix="autoloader-sample-") as folder:
         schema, sampled = infer(store, ingestion, waiting, Path(folder))
     log.info("schema.inferred", ingestion=ingestion.name, columns=len(schema.columns), files=sampled)
@@ -100,12 +99,15 @@ def _head(store: ObjectStore, found: SourceObject, *, whole: bool) -> bytes:
         if not whole and len(data) >= HEAD_BYTES:
             break
     cut = len(data) < found.size_bytes
-    codec = next((name for magic, name in MAGIC.items() if data.startswith(magic)), None)
-    text = bytes(data) if codec is None else _decompressed(bytes(data), codec)
+    text = bytes(data)
+    if text.startswith(b"\x1f\x8b"):
+        text = _decompressed(text, "gzip")
+    elif text.startswith(b"\x28\xb5\x2f\xfd"):
+        text = _decompressed(text, "zstd")
     return text[: text.rfind(b"\n") + 1] or text if cut else text
 
 
-def _decompressed(data: bytes, codec: str) -> bytes:
+def _decompressed(data: bytes, codec: Literal["gzip", "zstd"]) -> bytes:
     """As much as can be had of a stream that may have been cut."""
     out = bytearray()
     with pa.CompressedInputStream(pa.BufferReader(data), codec) as stream:

@@ -2,26 +2,25 @@
 
 Several workers may be on one run. One of them leads: it lists the bucket, settles the schema and makes the table.
 The others wait for that, then all of them claim. Whoever finds nothing left to claim ends the run when it is settled,
-and recovers lost loads meanwhile.
+and recovers lost loads meanwhile. A leader that falls silent is succeeded by whoever notices.
 """
 
 from __future__ import annotations
 
 import random
-import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from autoloader import discovery, loading, recovery, sampling
-from autoloader.engines import Progress, Reading
-from autoloader.engines.options import parse_options
-from autoloader.errors import AutoloaderError, HistoryTooShort, LeaseLost, LedgerError
+from autoloader.engines import Reading
+from autoloader.errors import AutoloaderError, HistoryTooShort, Interrupted, LeaseLost, LedgerUnavailable
 from autoloader.ledger import files, ingestions, loads, runs
 from autoloader.ledger.database import transaction
-from autoloader.model import RunStatus
+from autoloader.model import ListingCounts, RunStatus, WriteMode
 from autoloader.plan import backoff
 from autoloader.renewal import Renewal
 from autoloader.schema import parse_schema
@@ -34,8 +33,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine as Database
 
     from autoloader.discovery import Scope
-    from autoloader.engines import Engine
-    from autoloader.model import ClaimedFile, Ingestion, ListingCounts, Load, Run
+    from autoloader.engines import Engine, Progress
+    from autoloader.model import ClaimedFile, Ingestion, Load, Run
     from autoloader.objects import ObjectStore
     from autoloader.plan import Lease, LoadLimits
 
@@ -68,7 +67,7 @@ class Parts:
         worker: the name of this worker, unique among all workers.
         open_store: opens the bucket of an ingestion.
         ensure_table: opens the table of an ingestion, made if it is not there; raises TableMismatch if it does not fit.
-        open_table: opens an existing table by its full name.
+        open_table: opens a table by its full name; None when there is none.
         engine: the engine an ingestion asks for.
     """
 
@@ -76,57 +75,86 @@ class Parts:
     database: Database
     open_store: Callable[[Ingestion], ObjectStore]
     ensure_table: Callable[[Ingestion], Table]
-    open_table: Callable[[str], Table]
+    open_table: Callable[[str], Table | None]
     engine: Callable[[Ingestion], Engine]
     lease: Lease
     limits: LoadLimits
     spool: Path
 
 
-def work_on_run(parts: Parts, ingestion: Ingestion, run: Run, *, leads: bool, scope: Scope, observer: Observer) -> Run:
-    """Work on a run until it has ended.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Task:
+    """What a worker is to do.
 
-    Args:
+    Attributes:
         run: as ``runs.start_or_join`` gave it.
         leads: whether this worker does the listing.
+        stopping: set from outside when the work is to stop; what is being published is still published.
+    """
+
+    ingestion: Ingestion
+    run: Run
+    leads: bool
+    scope: Scope
+    observer: Observer
+    stopping: Event = field(default_factory=Event)
+
+
+def work_on_run(parts: Parts, task: Task) -> Run:
+    """Work on a run until it has ended.
 
     Returns:
         The run as it ended. A reason that ends a run, such as a bucket that cannot be listed, is in its ``errors``.
 
     Raises:
-        LedgerError: the ledger cannot be reached, so nothing can be said about the run.
+        LedgerUnavailable: the ledger cannot be reached, so nothing can be said about the run.
     """
-    with structlog.contextvars.bound_contextvars(ingestion=ingestion.name, run=run.id):
+    with structlog.contextvars.bound_contextvars(ingestion=task.ingestion.name, run=task.run.id):
         try:
-            store = parts.open_store(ingestion)
-            if leads:
-                _lead(parts, ingestion, run, store, scope, observer)
-            if leads or _led(parts, run):
-                _load_all(parts, run, store, observer)
-        except LedgerError as error:
-            if not isinstance(error, LeaseLost):
-                raise
+            store = parts.open_store(task.ingestion)
+            if task.leads or not _led(parts, task):
+                _lead(parts, task, store)
+            else:
+                _load_all(parts, task, store)
+        except LedgerUnavailable:
+            raise
+        except LeaseLost as error:
             log.warning("run.lead_lost", reason=str(error))
-        except AutoloaderError as error:
+        except Interrupted as error:
+            log.info("run.cancelled", reason=str(error))
             with transaction(parts.database) as connection:
-                runs.fail(connection, run.id, str(error), error.error_type)
-        return _current(parts, run)
+                runs.cancel(connection, task.run.id)
+        except AutoloaderError as error:
+            log.warning("run.failed", error=error.error_type, reason=str(error))
+            with transaction(parts.database) as connection:
+                runs.fail(connection, task.run.id, str(error), error.error_type)
+        return _current(parts, task.run)
 
 
-def _lead(parts: Parts, ingestion: Ingestion, run: Run, store: ObjectStore, scope: Scope, observer: Observer) -> None:
-    """List, settle the schema, make the table; then let the others in."""
+def _lead(parts: Parts, task: Task, store: ObjectStore) -> None:
+    """List, settle the schema and make the table; then load like everybody else. The lead is held to the end."""
     recovery.recover(parts.database, parts.open_table)
-    with Renewal(partial(_renew_lead, parts, run), parts.lease.renew_every, f"lead of run {run.id}"):
-        counts = discovery.discover(parts.database, ingestion, run.id, store, scope=scope, report=observer.listing)
+    with Renewal(partial(_renew_lead, parts, task.run), parts.lease.renew_every, f"lead of run {task.run.id}"):
+        listing = discovery.Listing(
+            worker=parts.worker, scope=task.scope, report=task.observer.listing, stopping=task.stopping
+        )
+        counts = discovery.discover(parts.database, task.ingestion, task.run.id, store, listing)
         with transaction(parts.database) as connection:
-            counts = replace(counts, requeued=files.requeue_failed(connection, ingestion, run.id))
-            waiting = files.waiting(connection, ingestion.id)
-        observer.listing(counts)
+            if _tries_again(task.ingestion, counts):
+                counts += ListingCounts(requeued=files.requeue_failed(connection, task.ingestion, task.run.id))
+            waiting = files.waiting(connection, task.ingestion.id)
+        task.observer.listing(counts)
         if waiting.files:
-            parts.ensure_table(sampling.settle_schema(parts.database, ingestion, store))
+            parts.ensure_table(sampling.settle_schema(parts.database, task.ingestion, store))
         with transaction(parts.database) as connection:
-            if not runs.listed(connection, run.id, parts.worker, counts):
-                raise LeaseLost(f"run {run.id} was taken over by another worker while it was listed")
+            if not runs.listed(connection, task.run.id, parts.worker):
+                raise LeaseLost(f"run {task.run.id} was taken over by another worker while it was listed")
+        _load_all(parts, task, store)
+
+
+def _tries_again(ingestion: Ingestion, counts: ListingCounts) -> bool:
+    """Whether failed files are tried again: where a load overwrites, they alone must not become the table."""
+    return ingestion.write_mode is not WriteMode.OVERWRITE or counts.new + counts.changed > 0
 
 
 def _renew_lead(parts: Parts, run: Run) -> bool:
@@ -134,32 +162,40 @@ def _renew_lead(parts: Parts, run: Run) -> bool:
         return runs.renew_lead(connection, run.id, parts.worker, parts.lease)
 
 
-def _led(parts: Parts, run: Run) -> bool:
-    """Wait until the leader has listed; False when the run ended without that."""
-    while True:
-        current = _current(parts, run)
-        if current.status is not RunStatus.RUNNING:
-            return False
-        if current.listed_at is not None:
+def _led(parts: Parts, task: Task) -> bool:
+    """Wait until the leader has listed, or the run has ended; False when this worker has to lead instead."""
+    while not task.stopping.is_set():
+        current = _current(parts, task.run)
+        if current.status is not RunStatus.RUNNING or current.listed_at is not None:
             return True
-        time.sleep(POLL_SECONDS)
+        if _takes_lead(parts, task.run):
+            return False
+        task.stopping.wait(POLL_SECONDS)
+    raise Interrupted("stopped while another worker was listing")
 
 
-def _load_all(parts: Parts, run: Run, store: ObjectStore, observer: Observer) -> None:
+def _takes_lead(parts: Parts, run: Run) -> bool:
+    with transaction(parts.database) as connection:
+        return runs.take_lead(connection, run.id, parts.worker, parts.lease)
+
+
+def _load_all(parts: Parts, task: Task, store: ObjectStore) -> None:
     """Claim and load until the run has ended."""
     with transaction(parts.database) as connection:
-        ingestion = ingestions.by_id(connection, run.ingestion_id)
+        ingestion = ingestions.by_id(connection, task.run.ingestion_id)
         waiting = files.waiting(connection, ingestion.id)
-    observer.waiting(waiting.files, waiting.bytes)
+    task.observer.waiting(waiting.files, waiting.bytes)
     failures = 0
-    while not _ended(parts, run):
-        claimed = _claim(parts, run, ingestion)
+    while not _ended(parts, task.run):
+        if task.stopping.is_set():
+            raise Interrupted("stopped; what was not loaded waits for the next run")
+        claimed = _claim(parts, task.run, ingestion)
         if claimed is None:
             _mend(parts, ingestion)
-            time.sleep(POLL_SECONDS)
+            task.stopping.wait(POLL_SECONDS)
             continue
         try:
-            loading.carry_out(_means(parts, ingestion, store), *claimed, observer.progress)
+            loading.carry_out(_means(parts, task, ingestion, store), *claimed)
             failures = 0
         except LeaseLost as error:
             log.warning("load.lost", reason=str(error))
@@ -169,7 +205,7 @@ def _load_all(parts: Parts, run: Run, store: ObjectStore, observer: Observer) ->
                 raise
             pause = backoff(failures).total_seconds() * random.uniform(0.5, 1)  # noqa: S311  jitter is no secret
             log.warning("load.again", failures=failures, seconds=round(pause, 1), reason=str(error))
-            time.sleep(pause)
+            task.stopping.wait(pause)
 
 
 def _ended(parts: Parts, run: Run) -> bool:
@@ -193,7 +229,8 @@ def _claim(parts: Parts, run: Run, ingestion: Ingestion) -> tuple[Load, tuple[Cl
 
 def _mend(parts: Parts, ingestion: Ingestion) -> None:
     """Nothing to claim, yet the run is not settled: others are loading, or died loading."""
-    undecided = [load for load in recovery.recover(parts.database, parts.open_table) if load.ingestion_id == ingestion.id]
+    lost = recovery.recover(parts.database, parts.open_table)
+    undecided = [load for load in lost if load.ingestion_id == ingestion.id]
     if undecided:
         raise HistoryTooShort(
             f"load {undecided[0].id} was lost, and the snapshots of table {undecided[0].table_name} that would tell "
@@ -201,18 +238,19 @@ def _mend(parts: Parts, ingestion: Ingestion) -> None:
         )
 
 
-def _means(parts: Parts, ingestion: Ingestion, store: ObjectStore) -> loading.Means:
+def _means(parts: Parts, task: Task, ingestion: Ingestion, store: ObjectStore) -> loading.Means:
     schema = parse_schema(ingestion.schema_json or "")
-    options = parse_options(ingestion.format_type, ingestion.format_options)
     return loading.Means(
         database=parts.database,
         ingestion=ingestion,
-        reading=Reading(format_type=ingestion.format_type, options=options, schema=schema),
+        reading=Reading(format_type=ingestion.format_type, options=ingestion.format_options, schema=schema),
         store=store,
         engine=parts.engine(ingestion),
         open_table=partial(parts.ensure_table, ingestion),
         lease=parts.lease,
         spool=parts.spool,
+        report=task.observer.progress,
+        stopping=task.stopping,
     )
 
 

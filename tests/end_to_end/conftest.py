@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pyiceberg.catalog import Catalog
+    from tests.conftest import Landing
 
     from autoloader.settings import Connections
-    from tests.conftest import Landing
 
 COMMAND = [sys.executable, "-m", "autoloader"]
 
@@ -64,7 +64,15 @@ class User:
     def creates(self, name: str, *options: str, file_format: str = "json") -> None:
         """Save an ingestion of this test's prefix into a table of the same name."""
         self.types(
-            "create", name, "--source", self.landing.path, "--format", file_format, "--table", self.table(name), *options
+            "create",
+            name,
+            "--source",
+            self.landing.path,
+            "--format",
+            file_format,
+            "--table",
+            self.table(name),
+            *options,
         )
 
     def runs(self, name: str, *options: str, code: int = 0) -> Any:
@@ -99,7 +107,11 @@ def user(
 ) -> User:
     """Somebody with parts of their own: a database, a bucket, a catalog in PyIceberg's configuration."""
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("AUTOLOADER_", "AWS_", "PYICEBERG_"))},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("AUTOLOADER_", "AWS_", "PYICEBERG_"))
+        },
         "AUTOLOADER_HOME": str(tmp_path / "home"),
         "AUTOLOADER_DATABASE_URL": database_url,
         "AUTOLOADER_S3_ENDPOINT_URL": connections.s3_endpoint_url or "",

@@ -1,4 +1,4 @@
-"""What is wrong is refused in one clear sentence, with the exit code that says whose turn it is, and nothing half-done."""
+"""What is wrong is refused in one clear sentence, with an exit code that says whose turn it is."""
 
 from __future__ import annotations
 
@@ -126,7 +126,9 @@ def test_a_catalog_that_does_not_answer_fails_the_run_and_the_next_run_loads_the
     user.landing.put("a.json", '{"id": 1}\n')
     user.creates("events")
 
-    run = user.types("run", "events", "--json", code=COULD_NOT_RUN, PYICEBERG_CATALOG__LAKE__URI="http://127.0.0.1:1").json
+    run = user.types(
+        "run", "events", "--json", code=COULD_NOT_RUN, PYICEBERG_CATALOG__LAKE__URI="http://127.0.0.1:1"
+    ).json
 
     assert run["errors"][0]["type"] == "CatalogUnavailable"
     assert user.runs("events")["files_succeeded"] == 1
@@ -158,9 +160,9 @@ def test_files_that_are_not_what_they_say_fail_with_a_reason_each(user: User) ->
 
 
 ODD = [
-    "with space", "plus+plus", "per%cent", "per%20cent", "ha#sh", "que?stion", "st*ar", "quo'te", 'dou"ble', "br[ack]et",
-    "brace{s}", "bell\x07", "new\nline", "tab\tbed", "nfc-\u00e9", "nfd-e\u0301", "emoji-\U0001f600", "\u202eright-to-left",
-    "ampers&and", "semi;colon", "dollar$(HOME)", "back`tick", "-dash", ".hidden", "x" * 200,
+    "with space", "plus+plus", "per%cent", "per%20cent", "ha#sh", "que?stion", "st*ar", "quo'te", 'dou"ble',
+    "br[ack]et", "brace{s}", "bell\x07", "new\nline", "tab\tbed", "nfc-\u00e9", "nfd-e\u0301", "emoji-\U0001f600",
+    "\u202eright-to-left", "ampers&and", "semi;colon", "dollar$(HOME)", "back`tick", "-dash", ".hidden", "x" * 200,
 ]  # fmt: skip
 
 

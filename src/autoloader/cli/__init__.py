@@ -8,9 +8,9 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from typing import override
 
 import click
+from typing_extensions import override
 
 from autoloader.errors import AutoloaderError, UsageError
 
@@ -47,8 +47,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command = getattr(importlib.import_module(f"autoloader.cli.{module}"), name)
-        assert isinstance(command, click.Command)  # noqa: S101  for the type checker; COMMANDS is walked by a test
+        command: click.Command = getattr(importlib.import_module(f"autoloader.cli.{module}"), name)
         return command
 
     @override

@@ -59,7 +59,9 @@ def demo(*, keep: bool) -> None:
             stack.stop()
     _say(f"That was the whole job, in {time.monotonic() - began:.0f} seconds. Look around in what it left:")
     click.echo(f"  export AUTOLOADER_HOME={shlex.quote(str(home))}")
-    click.echo("  autoloader list · autoloader runs · autoloader files events · autoloader show events · autoloader down")
+    click.echo(
+        "  autoloader list · autoloader runs · autoloader files events · autoloader show events · autoloader down"
+    )
 
 
 def _story(home: Path) -> None:
@@ -75,10 +77,15 @@ def _story(home: Path) -> None:
     _say("Load everything that is new.")
     _type("run events", expect=1)
     _say("The good files are in the table, in one snapshot. DuckDB counts what is there:")
-    _count(connections, "SELECT kind, count(*) AS events, round(sum(amount), 2) AS amount FROM events GROUP BY kind ORDER BY kind")
+    _count(
+        connections,
+        "SELECT kind, count(*) AS events, round(sum(amount), 2) AS amount FROM events GROUP BY kind ORDER BY kind",
+    )
     _say("The broken one kept nobody else from loading, and the ledger says why it is not in:")
     _type("files events --status FAILED")
-    _say(f"Now file {CHANGED} arrives again with other content: half its events. Only it is loaded, and its old rows go.")
+    _say(
+        f"Now file {CHANGED} arrives again with other content: half its events. Only it is loaded, and its old rows go."
+    )
     rows = f"SELECT count(*) AS rows_of_the_file FROM events WHERE _source_file = 's3://{BUCKET}/{_key(CHANGED)}'"
     _count(connections, rows)
     store.put_object(Bucket=BUCKET, Key=_key(CHANGED), Body=_body(CHANGED, events=EVENTS // 2))

@@ -118,10 +118,12 @@ def _tell(ingestion: Ingestion, file: File, versions: Sequence[FileVersion]) -> 
     if file.status is FileStatus.FAILED and file.retry_count < ingestion.max_retries:
         click.echo(f"  tried again by the next run ({file.retry_count} of {ingestion.max_retries} retries used)")
     elif file.status is FileStatus.FAILED:
-        click.echo(f"  not tried again by itself: mend it, or autoloader retry {ingestion.name} {printable(file.file_path)}")
+        click.echo(
+            f"  not tried again by itself: mend it, or autoloader retry {ingestion.name} {printable(file.file_path)}"
+        )
 
 
-def _what_happened(version: FileVersion) -> str:
+def _what_happened(version: FileVersion) -> str:  # noqa: PLR0911  one return for each status
     load = f"load {version.load_id}"
     match version.status:
         case FileStatus.SUCCESS:

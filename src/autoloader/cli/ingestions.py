@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @describing
 @json_option
 def create(name: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401  options as click gives them
-    """Save a new ingestion NAME: which files, read how, into which table.
+    r"""Save a new ingestion NAME: which files, read how, into which table.
 
     \b
     Example:
@@ -32,7 +32,7 @@ def create(name: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401  
         --format json --table lake.raw.events
     """
     with session() as runtime:
-        ingestion = defining.create(runtime.database, draft_of(given) | {"name": name})
+        ingestion = defining.create(runtime.database, draft_of(given) | {"name": name}, runtime.check_table)
     if as_json:
         write_json(ingestion)
     else:
@@ -98,7 +98,7 @@ def edit(name: str, *, new_name: str | None, status: str | None, as_json: bool, 
         if "source_credentials" in changes:
             kept = defining.as_draft(before)["source_credentials"]
             changes["source_credentials"] = kept | changes["source_credentials"]
-        after = defining.edit(runtime.database, before, changes)
+        after = defining.edit(runtime.database, before, changes, runtime.check_table)
     if as_json:
         write_json(after)
     else:
@@ -120,7 +120,8 @@ def delete(name: str, *, yes: bool) -> None:
             known = sum(files.counts(connection, ingestion.id).values())
         if not yes:
             click.confirm(
-                f"Delete {name} and the history of {counted(known, 'file')}? Table {ingestion.table_name} keeps its rows",
+                f"Delete {name} and the history of {counted(known, 'file')}? "
+                f"Table {ingestion.table_name} keeps its rows",
                 abort=True,
                 err=True,
             )

@@ -1,4 +1,4 @@
-"""The options that describe an ingestion, shared by ``create``, ``edit`` and ``preview``; only those given make a draft."""
+"""The options that describe an ingestion, for ``create``, ``edit`` and ``preview``; only those given make a draft."""
 
 from __future__ import annotations
 
@@ -19,22 +19,61 @@ TABLE_PARTS = 3
 DESCRIBING = [
     click.option("--source", metavar="S3_PATH", help="Where the files are: s3://bucket/prefix/."),
     click.option("--pattern", metavar="GLOB", help="Which files below it, such as '*.json' or '**/dt=2024-*/**'."),
-    click.option("--format", "format_type", type=click.Choice([str(f) for f in FormatType]), help="What the files are."),
+    click.option(
+        "--format", "format_type", type=click.Choice([str(f) for f in FormatType]), help="What the files are."
+    ),
     click.option("--table", metavar="CATALOG.DB.TABLE", help="The Iceberg table, made if it is not there."),
-    click.option("--schema", metavar="DDL|@FILE", help="Columns and types, such as 'id BIGINT, at TIMESTAMP', Spark's JSON, or @file. Default: inferred."),  # noqa: E501  one help text
-    click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A reader option, such as sep=';' or multiLine=true. Repeatable."),  # noqa: E501
-    click.option("--partition-by", "partition_columns", multiple=True, metavar="COLUMN|TRANSFORM", help="A column, day(at), bucket(16, id), … Repeatable."),  # noqa: E501
-    click.option("--table-property", "properties", multiple=True, metavar="NAME=VALUE", help="A property of the table when it is made. Repeatable."),  # noqa: E501
-    click.option("--write-mode", type=click.Choice([str(m) for m in WriteMode]), help="append (default), or overwrite: a run's files become the whole table."),  # noqa: E501
-    click.option("--on-changed", "on_changed_file", type=click.Choice([str(c) for c in OnChangedFile]), help="What a new version of a loaded file means. Default: replace."),  # noqa: E501
-    click.option("--max-file-size", "max_file_size_bytes", metavar="SIZE", help="Larger files are skipped. Default: 5GiB."),
-    click.option("--max-retries", type=int, metavar="N", help="How often later runs try a failed file again. Default: 3."),
+    click.option(
+        "--schema",
+        metavar="DDL|@FILE",
+        help="Columns and types, such as 'id BIGINT, at TIMESTAMP', Spark's JSON, or @file. Default: inferred.",
+    ),
+    click.option(
+        "--option",
+        "options",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A reader option, such as sep=';' or multiLine=true. Repeatable.",
+    ),
+    click.option(
+        "--partition-by",
+        "partition_columns",
+        multiple=True,
+        metavar="COLUMN|TRANSFORM",
+        help="A column, day(at), bucket(16, id), … Repeatable.",
+    ),
+    click.option(
+        "--table-property",
+        "properties",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A property of the table when it is made. Repeatable.",
+    ),
+    click.option(
+        "--write-mode",
+        type=click.Choice([str(m) for m in WriteMode]),
+        help="append (default), or overwrite: a run's files become the whole table.",
+    ),
+    click.option(
+        "--on-changed",
+        "on_changed_file",
+        type=click.Choice([str(c) for c in OnChangedFile]),
+        help="What a new version of a loaded file means. Default: replace.",
+    ),
+    click.option(
+        "--max-file-size", "max_file_size_bytes", metavar="SIZE", help="Larger files are skipped. Default: 5GiB."
+    ),
+    click.option(
+        "--max-retries", type=int, metavar="N", help="How often later runs try a failed file again. Default: 3."
+    ),
     click.option("--endpoint-url", metavar="URL", help="An S3-compatible store other than AWS."),
     click.option("--region", "aws_region", metavar="NAME", help="The bucket's region."),
     click.option("--profile", metavar="NAME", help="A profile of the AWS configuration."),
     click.option("--role-arn", metavar="ARN", help="A role to assume for reading the bucket."),
     click.option("--access-key-id", "aws_access_key_id", metavar="env:NAME", help="Variable that holds the key id."),
-    click.option("--secret-access-key", "aws_secret_access_key", metavar="env:NAME", help="Variable that holds the key."),
+    click.option(
+        "--secret-access-key", "aws_secret_access_key", metavar="env:NAME", help="Variable that holds the key."
+    ),
     click.option("--session-token", "aws_session_token", metavar="env:NAME", help="Variable that holds the token."),
 ]
 CREDENTIALS = (

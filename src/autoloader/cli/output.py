@@ -52,7 +52,7 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty:
 
 def status_text(status: str) -> Text:
     """A status in its colour."""
-    return Text(status, style=COLOURS.get(status.split()[0], ""))
+    return Text(status, style=COLOURS.get(status.split(maxsplit=1)[0], ""))
 
 
 def run_status(run: Run) -> Text:
@@ -82,7 +82,7 @@ def duration(seconds: float | None) -> str:
 
 
 def printable(path: str) -> str:
-    """A key as it can be shown on a terminal: control characters as ``\\x07``, all else as it is."""
+    r"""A key as it can be shown on a terminal: control characters as ``\x07``, all else as it is."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in path)
 
 

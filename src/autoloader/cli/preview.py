@@ -53,7 +53,9 @@ def preview(name: str | None, *, as_json: bool, **given: Any) -> None:  # noqa: 
 
 def _meant(runtime: Runtime, name: str | None, changes: dict[str, Any]) -> NewIngestion:
     if name is None:
-        return defining.define({"name": "preview", "catalog": "lake", "database": "preview", "table": "preview"} | changes)
+        return defining.define(
+            {"name": "preview", "catalog": "lake", "database": "preview", "table": "preview"} | changes
+        )
     with transaction(runtime.database) as connection:
         saved = ingestions.by_name(connection, DEFAULT_TENANT, name)
     return defining.define(defining.as_draft(saved) | changes) if changes else saved

@@ -48,7 +48,9 @@ class RunProgress:
             if self._loading is None:
                 return
             elapsed = self._bars.tasks[self._loading].elapsed or 0
-            rate = f" · {self._files / elapsed:,.0f} files/s · {size(round(self._bytes / elapsed))}/s" if elapsed else ""
+            rate = (
+                f" · {self._files / elapsed:,.0f} files/s · {size(round(self._bytes / elapsed))}/s" if elapsed else ""
+            )
             details = f"{self._files:,}/{self._all_files:,} files · {self._records:,} rows · {size(self._bytes)}{rate}"
             self._bars.update(self._loading, completed=self._bytes, details=details)
 

@@ -19,7 +19,7 @@ from autoloader.cli.output import (
     write_table,
 )
 from autoloader.cli.progress import progress
-from autoloader.cli.session import session
+from autoloader.cli.session import session, stop_on_signals
 from autoloader.discovery import Scope
 from autoloader.errors import WrongState
 from autoloader.ledger import files, ingestions
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 SHOWN_FAILURES = 5
 SOME_FAILED = 1
 COULD_NOT_RUN = 3
+INTERRUPTED = 130
 
 
 @click.command()
@@ -45,7 +46,9 @@ COULD_NOT_RUN = 3
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]),
     help="Only files modified at this time (UTC) or later.",
 )
-@click.option("--max-files", type=click.IntRange(min=1), help="Take at most so many new files; later runs take the rest.")
+@click.option(
+    "--max-files", type=click.IntRange(min=1), help="Take at most so many new files; later runs take the rest."
+)
 @json_option
 @click.pass_context
 def run(ctx: click.Context, name: str, *, since: datetime | None, max_files: int | None, as_json: bool) -> None:
@@ -59,8 +62,8 @@ def run(ctx: click.Context, name: str, *, since: datetime | None, max_files: int
         if ingestion.status is not IngestionStatus.ACTIVE:
             raise WrongState(f"{name} is {ingestion.status}: `autoloader edit {name} --status ACTIVE` lets it run")
         scope = Scope(since=since.replace(tzinfo=UTC) if since else None, max_files=max_files)
-        with progress(quiet=as_json) as observer:
-            ended = runtime.run(ingestion, scope=scope, observer=observer)
+        with stop_on_signals() as stopping, progress(quiet=as_json) as observer:
+            ended = runtime.run(ingestion, scope=scope, observer=observer, stopping=stopping)
         with transaction(runtime.database) as connection:
             failed = files.failed_in_run(connection, ended.id, limit=SHOWN_FAILURES) if ended.files_failed else []
     if as_json:
@@ -138,4 +141,6 @@ def _summary(name: str, run: Run, failed: Sequence[File]) -> None:
 def _exit_code(run: Run) -> int:
     if run.status is RunStatus.SUCCESS:
         return SOME_FAILED if run.files_failed else 0
+    if run.status is RunStatus.CANCELLED:
+        return INTERRUPTED
     return COULD_NOT_RUN if any(error.file_path is None for error in run.errors) else SOME_FAILED

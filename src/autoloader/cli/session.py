@@ -1,8 +1,10 @@
-"""What a command needs before it can do anything: settings, the parts (the embedded stack or the user's own), a runtime."""
+"""What a command needs first: settings, the parts (the embedded stack or the user's own), a runtime."""
 
 from __future__ import annotations
 
+import signal
 from contextlib import contextmanager
+from threading import Event
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +17,7 @@ from autoloader.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FrameType
 
     from autoloader.settings import Connections
 
@@ -36,7 +39,7 @@ def start() -> Settings:
 
 
 def connect(settings: Settings) -> Connections:
-    """Where the parts are. Starts the embedded stack, with its ledger up to date, unless the user has parts of his own."""
+    """Where the parts are; starts the embedded stack, its ledger up to date, unless the user has parts of their own."""
     if settings.database_url is not None:
         return external_connections(settings)
     stack = Stack(settings.home_dir)
@@ -46,3 +49,22 @@ def connect(settings: Settings) -> Connections:
         running = stack.start()
         upgrade(running.database_url)
     return running
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Event]:
+    """An event that Ctrl-C or SIGTERM sets, so that the work can stop cleanly; a second one stops at once."""
+    stopping = Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if stopping.is_set():
+            raise KeyboardInterrupt
+        click.echo("Stopping cleanly; once more stops at once.", err=True)
+        stopping.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopping
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shlex
-import signal
-import threading
 from typing import TYPE_CHECKING
 
 import click
 
 from autoloader.cli.output import json_option, write_json, write_table
-from autoloader.cli.session import start
+from autoloader.cli.session import start, stop_on_signals
 from autoloader.errors import StackError, WrongState
 from autoloader.ledger.database import upgrade
 from autoloader.stack import Stack
@@ -26,18 +24,17 @@ def up() -> None:
     """Start the embedded stack and stay in the foreground; Ctrl-C stops it cleanly."""
     settings = _embedded(start())
     stack = Stack(settings.home_dir)
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
-    try:
-        connections = stack.start(report=lambda line: click.echo(line, err=True))
-        upgrade(connections.database_url)
-        _show_addresses(stack)
-        click.echo("Up. Ctrl-C stops it; in another terminal: autoloader create …, autoloader run …, autoloader env")
-        stack.watch(stopping)
-    finally:
-        click.echo("Stopping …", err=True)
-        stack.stop()
+    with stop_on_signals() as stopping:
+        try:
+            connections = stack.start(report=lambda line: click.echo(line, err=True))
+            upgrade(connections.database_url)
+            _show_addresses(stack)
+            click.echo(
+                "Up. Ctrl-C stops it; in another terminal: autoloader create …, autoloader run …, autoloader env"
+            )
+            stack.watch(stopping)
+        finally:
+            stack.stop()
 
 
 @click.command()
@@ -57,7 +54,9 @@ def status(ctx: click.Context, *, as_json: bool) -> None:
     stack = Stack(settings.home_dir)
     parts = stack.status()
     if as_json:
-        write_json([{"name": p.name, "state": p.state, "pid": p.pid, "address": p.address, "log": str(p.log)} for p in parts])
+        write_json(
+            [{"name": p.name, "state": p.state, "pid": p.pid, "address": p.address, "log": str(p.log)} for p in parts]
+        )
     else:
         _show_addresses(stack)
     ctx.exit(0 if all(part.state == "running" for part in parts) else NOT_RUNNING)
@@ -65,7 +64,7 @@ def status(ctx: click.Context, *, as_json: bool) -> None:
 
 @click.command()
 def env() -> None:
-    """Print export lines that point aws, DuckDB, PyIceberg or Spark at the running stack.
+    r"""Print export lines that point aws, DuckDB, PyIceberg or Spark at the running stack.
 
     \b
     Use it so:

@@ -87,6 +87,13 @@ _SAMPLE_WAITING = named(
     WHERE ingestion_id = :ingestion_id AND status = 'DISCOVERED' AND NOT deferred
     ORDER BY discovered_at, id LIMIT :limit""",
 )
+_WAITING_OBJECTS = named(
+    "files.waiting_objects",
+    "The oldest files that may be claimed now.",
+    """SELECT file_path, file_size_bytes, file_etag, file_modified_at FROM processed_files
+    WHERE ingestion_id = :ingestion_id AND status = 'DISCOVERED' AND NOT deferred
+    ORDER BY discovered_at, id LIMIT :limit""",
+)
 _FAILED_IN_RUN = named(
     "files.failed_in_run",
     "Files that failed in a run and were not tried again since.",
@@ -194,6 +201,19 @@ def sample_waiting(conn: Connection, ingestion_id: int, *, limit: int) -> list[S
             modified_at=row.file_modified_at,
         )
         for row in conn.execute(_SAMPLE_WAITING, {"ingestion_id": ingestion_id, "limit": limit})
+    ]
+
+
+def waiting_objects(conn: Connection, ingestion_id: int, *, limit: int) -> list[SourceObject]:
+    """The oldest files that may be claimed now, as the bucket listed them."""
+    return [
+        SourceObject(
+            path=records.told_path(row.file_path),
+            size_bytes=row.file_size_bytes,
+            etag=row.file_etag,
+            modified_at=row.file_modified_at,
+        )
+        for row in conn.execute(_WAITING_OBJECTS, {"ingestion_id": ingestion_id, "limit": limit})
     ]
 
 
