@@ -1,0 +1,83 @@
+"""S3 as an ``ObjectStore``: listing by signed requests, reading by a native client, one meaning for every refusal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autoloader.objects.access import resolve_access
+from autoloader.objects.listing import list_pages
+from autoloader.objects.native import open_native
+from autoloader.objects.paths import key_of
+from autoloader.objects.patience import Patience
+from autoloader.objects.reading import Reading
+from autoloader.objects.signed import SignedRequests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from obstore.store import S3Store as NativeClient
+
+    from autoloader.model import SourceCredentials, SourceObject
+    from autoloader.settings import Connections
+
+
+def open_s3(
+    bucket: str,
+    credentials: SourceCredentials,
+    connections: Connections,
+    concurrency: int,
+    *,
+    patience: Patience | None = None,
+) -> S3Store:
+    """Open a bucket. Nothing is asked of it yet; the caller closes it.
+
+    Args:
+        bucket: its name.
+        credentials: the ingestion's; what they leave open comes from ``connections`` or the default AWS chain.
+        connections: the defaults of the settings or of the embedded stack.
+        concurrency: connections kept open at most.
+        patience: how to wait and try again; the default waits for about ten seconds in all.
+
+    Raises:
+        CredentialsMissing: none were found.
+        SourceAccessDenied: the role may not be assumed.
+        SourceUnavailable: the service that hands credentials out does not answer.
+        UsageError: the credentials contradict each other, or the endpoint cannot be one.
+    """
+    access = resolve_access(credentials, connections)
+    return S3Store(bucket, SignedRequests(bucket, access, concurrency), patience or Patience())
+
+
+class S3Store:
+    """One bucket of S3 or of a store that speaks its protocol."""
+
+    def __init__(self, bucket: str, requests: SignedRequests, patience: Patience) -> None:
+        self.bucket = bucket
+        self._requests = requests
+        self._patience = patience
+        self._native_at = requests.endpoint
+        self._native = open_native(requests.access, requests.endpoint)
+
+    def pages(self, prefix: str) -> Iterator[Sequence[SourceObject]]:
+        """As ``ObjectStore.pages``."""
+        return list_pages(self._requests, self._patience, self.bucket, prefix)
+
+    def read(self, path: str, etag: str) -> Iterator[bytes]:
+        """As ``ObjectStore.read``."""
+        reading = Reading(self._native_client(), self._requests, self.bucket, key_of(self.bucket, path), etag)
+        try:
+            while chunk := self._patience.call(reading.next_chunk):
+                yield chunk
+        finally:
+            reading.close()
+
+    def close(self) -> None:
+        """Close the connections to the bucket."""
+        self._requests.close()
+
+    def _native_client(self) -> NativeClient:
+        """The native client, opened anew when the bucket turned out to be in another region."""
+        endpoint = self._requests.endpoint
+        if endpoint != self._native_at:
+            self._native, self._native_at = open_native(self._requests.access, endpoint), endpoint
+        return self._native
