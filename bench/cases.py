@@ -1,0 +1,48 @@
+"""The cases: which data, who takes part, how often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from data import Dataset
+from races import DLT, LIMIT, OURS
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """One data set and what is done with it.
+
+    Attributes:
+        contestants: who loads it in turns; empty: one load and then second runs with nothing new.
+        size_bytes: of the data set once it is made.
+    """
+
+    dataset: Dataset
+    contestants: tuple[str, ...] = ()
+    size_bytes: int = 0
+
+
+FULL = (
+    Case(
+        dataset=Dataset(name="small", title="10,000 files of 22 KB", files=10_000, records_per_file=100),
+        contestants=(OURS, LIMIT, DLT),
+    ),
+    Case(
+        dataset=Dataset(name="large", title="20 files of 11 MB", files=20, records_per_file=50_000),
+        contestants=(OURS, LIMIT, DLT),
+    ),
+    Case(
+        dataset=Dataset(name="huge", title="One file of 1 GB", files=1, records_per_file=4_900_000),
+        contestants=(OURS, LIMIT),
+    ),
+    Case(dataset=Dataset(name="known", title="10,000 known files, nothing new", files=10_000, records_per_file=10)),
+    Case(dataset=Dataset(name="tiny", title="100,000 known files, nothing new", files=100_000, records_per_file=1)),
+)
+
+
+def quick(case: Case) -> Case:
+    """The same with a twentieth of the data: to see that all works, not to judge by."""
+    dataset = case.dataset
+    if dataset.files == 1:
+        return replace(case, dataset=replace(dataset, records_per_file=dataset.records_per_file // 20))
+    return replace(case, dataset=replace(dataset, files=dataset.files // 20))

@@ -1,0 +1,129 @@
+"""Who takes part: ours, the bare limit and dlt, each as a command on a fresh table, with its own folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+from pyiceberg.catalog import load_catalog
+from sqlalchemy import make_url
+
+from data import SCHEMA
+from dlt_environment import PYTHON as DLT_PYTHON
+from place import BUCKET, CATALOG, NAMESPACE, catalog_variables, store_variables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pyiceberg.catalog import Catalog
+    from pyiceberg.table import Table
+
+    from autoloader.settings import Connections
+    from data import Dataset
+
+HERE = Path(__file__).resolve().parent
+AUTOLOADER = str(Path(sys.executable).with_name("autoloader"))
+INGESTION = "events"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """One contestant on one data set, ready to start.
+
+    Attributes:
+        catalog: PyIceberg's properties of the catalog that holds the table.
+        database: the ledger made for this attempt alone, None where there is none.
+    """
+
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    folder: Path
+    table: str
+    catalog: Mapping[str, str]
+    database: str | None = None
+
+    def open_catalog(self) -> Catalog:
+        """The catalog through PyIceberg."""
+        return load_catalog("bench", **self.catalog)
+
+    def open_table(self) -> Table:
+        """The table as it is now."""
+        return self.open_catalog().load_table(f"{NAMESPACE}.{self.table}")
+
+
+class Arena:
+    """Where attempts are made and cleared away.
+
+    Args:
+        connections: the parts; their PostgreSQL user may make databases.
+        folder: for the attempts' own folders.
+    """
+
+    def __init__(self, connections: Connections, folder: Path) -> None:
+        self.connections = connections
+        self.folder = folder
+        self.catalog = connections.catalogs[CATALOG]
+        load_catalog("bench", **self.catalog).create_namespace_if_not_exists(NAMESPACE)
+
+    def ours(self, dataset: Dataset, label: str) -> Attempt:
+        """``autoloader run`` on a fresh ledger; the ingestion is made before the clock starts, the table within."""
+        database = f"bench_{label}"
+        self._execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+        url = make_url(self.connections.database_url).set(database=database)
+        folder, surroundings = self._surroundings(label)
+        surroundings["AUTOLOADER_DATABASE_URL"] = url.render_as_string(hide_password=False)
+        surroundings["AUTOLOADER_HOME"] = str(folder)
+        creation = [AUTOLOADER, "create", INGESTION, "--source", f"s3://{BUCKET}/{dataset.prefix}"]
+        creation += ["--pattern", "*.ndjson", "--format", "json", "--schema", SCHEMA]
+        creation += ["--table", f"{CATALOG}.{NAMESPACE}.{label}"]
+        for command in ([AUTOLOADER, "db", "upgrade"], creation):
+            subprocess.run(command, env=surroundings, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        return Attempt(
+            command=[AUTOLOADER, "run", INGESTION, "--json"],
+            environment=surroundings,
+            folder=folder,
+            table=label,
+            catalog=self.catalog,
+            database=database,
+        )
+
+    def limit(self, dataset: Dataset, label: str) -> Attempt:
+        """The script in ``limit.py``."""
+        folder, surroundings = self._surroundings(label)
+        command = [sys.executable, str(HERE / "limit.py"), "load", dataset.prefix, f"{NAMESPACE}.{label}"]
+        return Attempt(command=command, environment=surroundings, folder=folder, table=label, catalog=self.catalog)
+
+    def dlt(self, dataset: Dataset, label: str) -> Attempt:
+        """The script in ``dlt/load.py``, in dlt's own environment and with a catalog of its own."""
+        folder, surroundings = self._surroundings(label)
+        storage = {name: value for name, value in self.catalog.items() if name.startswith("s3.")}
+        catalog = {"type": "sql", "uri": f"sqlite:///{folder / 'catalog.db'}", **storage}
+        surroundings |= catalog_variables("dlt", catalog) | {"DLT_DATA_DIR": str(folder)}
+        command = [str(DLT_PYTHON), str(HERE / "dlt" / "load.py"), BUCKET, dataset.prefix, label]
+        return Attempt(command=command, environment=surroundings, folder=folder, table=label, catalog=catalog)
+
+    def clear(self, attempt: Attempt) -> None:
+        """Remove the table, the ledger and the folder of an attempt."""
+        attempt.open_catalog().drop_table(f"{NAMESPACE}.{attempt.table}")
+        if attempt.database:
+            self._execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(attempt.database)))
+        shutil.rmtree(attempt.folder)
+
+    def _surroundings(self, label: str) -> tuple[Path, dict[str, str]]:
+        """A folder for one attempt and the variables around it: nothing of the user's own configuration is read."""
+        folder = self.folder / label
+        folder.mkdir()
+        own = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(folder), "TMPDIR": str(folder)}
+        return folder, own | store_variables(self.connections) | catalog_variables(CATALOG, self.catalog)
+
+    def _execute(self, statement: sql.Composed) -> None:
+        url = make_url(self.connections.database_url).set(drivername="postgresql")
+        with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
+            connection.execute(statement)

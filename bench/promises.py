@@ -1,0 +1,130 @@
+"""What the figures must be: the project's promises about speed and memory, judged by medians."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+from races import AGAIN, DLT, LIMIT, LISTING, OURS, START
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from races import Figure
+
+GIB = 1024**3
+MB = 10**6
+
+LEAST_SMALL_SPEED = 0.70
+LEAST_TIMES_DLT = 10
+MOST_SMALL_BYTES = 600 * MB
+LEAST_LARGE_SPEED = 0.60
+MOST_HUGE_BYTES = GIB
+MOST_SECONDS_KNOWN = 1.5
+MOST_TIMES_LISTING = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One promise, what was found, and whether it is kept."""
+
+    promise: str
+    wanted: str
+    found: str
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """All figures of a run, asked by case and contestant."""
+
+    all: Sequence[Figure]
+
+    def of(self, case: str, contestant: str) -> list[Figure]:
+        """In the order of the rounds."""
+        return sorted((f for f in self.all if (f.case, f.contestant) == (case, contestant)), key=lambda f: f.round)
+
+    def wall(self, case: str, contestant: str) -> float:
+        """Median wall time in seconds."""
+        return median(f.wall_seconds for f in self.of(case, contestant))
+
+    def ratio(self, case: str, above: str, below: str) -> float:
+        """Median over the rounds of the ratio of two contestants' wall times in the same round."""
+        pairs = zip(self.of(case, above), self.of(case, below), strict=True)
+        return median(a.wall_seconds / b.wall_seconds for a, b in pairs)
+
+    def peak(self, case: str, contestant: str) -> int:
+        """The highest peak of all rounds, in bytes."""
+        return max(f.peak_bytes for f in self.of(case, contestant))
+
+    def after_start(self, case: str) -> float:
+        """Median wall time of a run with nothing new, less that of a bare start, in seconds."""
+        return self.wall(case, AGAIN) - self.wall(case, START)
+
+
+def verdicts(all_figures: Sequence[Figure]) -> list[Verdict]:
+    """Judge every promise whose contestants took part."""
+    figures = Figures(all_figures)
+    ran = {(f.case, f.contestant) for f in all_figures}
+    return [judge(figures) for needed, judge in _PROMISES if ran >= needed]
+
+
+def _small_speed(figures: Figures) -> Verdict:
+    found = figures.ratio("small", LIMIT, OURS)
+    promise = "10,000 small files: speed against the bare limit"
+    return Verdict(promise, f"≥ {LEAST_SMALL_SPEED:.0%}", f"{found:.0%}", found >= LEAST_SMALL_SPEED)
+
+
+def _small_dlt(figures: Figures) -> Verdict:
+    found = figures.ratio("small", DLT, OURS)
+    promise = "10,000 small files: times as fast as dlt"
+    return Verdict(promise, f"≥ {LEAST_TIMES_DLT}", f"{found:.1f}", found >= LEAST_TIMES_DLT)
+
+
+def _small_memory(figures: Figures) -> Verdict:
+    found = figures.peak("small", OURS)
+    promise = "10,000 small files: peak memory"
+    return Verdict(promise, f"< {MOST_SMALL_BYTES // MB} MB", f"{found / MB:.0f} MB", found < MOST_SMALL_BYTES)
+
+
+def _small_snapshots(figures: Figures) -> Verdict:
+    found = {f.snapshots for f in figures.of("small", OURS)}
+    text = " or ".join(str(count) for count in found)
+    return Verdict("10,000 small files in one load: snapshots", "1", text, found == {1})
+
+
+def _large_speed(figures: Figures) -> Verdict:
+    found = figures.ratio("large", LIMIT, OURS)
+    promise = "20 large files: speed against the bare limit"
+    return Verdict(promise, f"≥ {LEAST_LARGE_SPEED:.0%}", f"{found:.0%}", found >= LEAST_LARGE_SPEED)
+
+
+def _huge_memory(figures: Figures) -> Verdict:
+    found = figures.peak("huge", OURS)
+    return Verdict("one file of 1 GB: peak memory", "< 1 GiB", f"{found / GIB:.2f} GiB", found < MOST_HUGE_BYTES)
+
+
+def _known(figures: Figures) -> Verdict:
+    found = figures.after_start("known")
+    promise = "10,000 known files, nothing new: time after start"
+    return Verdict(promise, f"< {MOST_SECONDS_KNOWN} s", f"{found:.2f} s", found < MOST_SECONDS_KNOWN)
+
+
+def _many_known(figures: Figures) -> Verdict:
+    listing = median(f.inside_seconds or 0.0 for f in figures.of("tiny", LISTING))
+    found = figures.after_start("tiny") / listing
+    promise = "100,000 known files, nothing new: times the bare listing"
+    return Verdict(promise, f"< {MOST_TIMES_LISTING}", f"{found:.1f}", found < MOST_TIMES_LISTING)
+
+
+_PROMISES: list[tuple[set[tuple[str, str]], Callable[[Figures], Verdict]]] = [
+    ({("small", OURS), ("small", LIMIT)}, _small_speed),
+    ({("small", OURS), ("small", DLT)}, _small_dlt),
+    ({("small", OURS)}, _small_memory),
+    ({("small", OURS)}, _small_snapshots),
+    ({("large", OURS), ("large", LIMIT)}, _large_speed),
+    ({("huge", OURS)}, _huge_memory),
+    ({("known", AGAIN), ("known", START)}, _known),
+    ({("tiny", AGAIN), ("tiny", START), ("tiny", LISTING)}, _many_known),
+]

@@ -1,0 +1,111 @@
+"""Writes what was measured: a page for people, a JSON file for programs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from statistics import median
+from typing import TYPE_CHECKING
+
+from promises import GIB, MB, Figures, Verdict, verdicts
+from races import AGAIN, DLT, FIRST, LIMIT, LISTING, OURS, START
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cases import Case
+    from races import Figure
+
+ORDER = (OURS, LIMIT, DLT, FIRST, AGAIN, LISTING, START)
+
+HOW = """\
+## How it was measured
+
+One run of `make bench` starts an embedded stack of its own (object store, catalog, PostgreSQL) and makes the data:
+event records of ten columns, about 220 bytes each, with a nested struct and an array, the same on every machine. The
+stack shares the cores with whoever is measured.
+
+Every figure is of one whole process from its start to its end, imports included, measured from outside: wall time,
+processor time (user and system), and peak resident memory with children. The contestants take turns, round by round,
+each on a fresh table (ours on a fresh ledger too). After every round the rows, the sum of their ids and the number of
+snapshots are checked by reading the table. Tables show medians; a ratio is the median of the ratios within a round;
+memory is the highest of all rounds.
+
+- **autoloader** is `autoloader run` as a user types it, with the strict value rules and an outcome for every file.
+- **bare limit** is `bench/limit.py`: list and fetch with obstore in threads, join the files into pieces of 64 MiB, one
+  typed `read_json` of DuckDB for each piece, Parquet with zstd, one commit. It has no ledger, reads leniently, cannot
+  say which row came from which file, and one bad file stops it.
+- **dlt** is `bench/dlt/load.py`: its filesystem source with `read_jsonl`, read in threads, normalized by two workers,
+  into Iceberg by its filesystem destination. Its catalog is a SQLite file, since the stack's REST catalog keeps tables
+  in a bucket of their own while dlt wants table and state in one. Nested values stay JSON text in their row, which
+  spares it child tables.
+- **bare listing** is obstore listing the same prefix; its time is taken without its start.
+- **start only** is the interpreter with the imports of `autoloader run`. *Time after start* is a run's wall time less
+  this.
+
+## How to repeat it
+
+```sh
+make bench
+```
+
+`bench/run.py --quick` is a small rehearsal and `--only CASE` takes some of the cases; neither writes this page. The
+measurements one by one are in `bench/results.json`.
+"""
+
+
+def results(figures: Sequence[Figure], machine: Mapping[str, str]) -> str:
+    """Everything measured, as JSON."""
+    return json.dumps({"machine": dict(machine), "figures": [asdict(figure) for figure in figures]}, indent=1) + "\n"
+
+
+def page(figures: Sequence[Figure], cases: Sequence[Case], machine: Mapping[str, str], rounds: int) -> str:
+    """The Markdown page."""
+    facts = ", ".join(f"{name} {value}" for name, value in machine.items() if name not in {"date", "cores", "memory"})
+    head = (
+        f"# Benchmarks\n\nWritten by `make bench` on {machine['date']}: {machine['cores']} cores, "
+        f"{machine['memory']} of memory, {facts}. Rounds: {rounds}.\n"
+    )
+    parts = [head, _promises(verdicts(figures)), *(_case(Figures(figures), case) for case in cases), HOW]
+    return "\n".join(parts)
+
+
+def _promises(judged: Sequence[Verdict]) -> str:
+    rows = [[v.promise, v.wanted, v.found, "yes" if v.kept else "**no**"] for v in judged]
+    return "## Promises\n\n" + table(["", "must be", "is", "kept"], rows)
+
+
+def _case(figures: Figures, case: Case) -> str:
+    names = [name for name in ORDER if figures.of(case.dataset.name, name)]
+    rows = [_row(figures, case, name, names) for name in names]
+    columns = ["", "wall, median", "from – to", "processor", "files/s", "MB/s", "peak memory", "times ours"]
+    return f"## {case.dataset.title}\n\n" + table(columns, rows)
+
+
+def _row(figures: Figures, case: Case, name: str, names: Sequence[str]) -> list[str]:
+    own = figures.of(case.dataset.name, name)
+    walls = [figure.wall_seconds for figure in own]
+    wall = median(walls)
+    loads = name in {OURS, LIMIT, DLT, FIRST}
+    compared = OURS in names and name != OURS
+    return [
+        name,
+        f"{wall:.2f} s",
+        f"{min(walls):.2f} – {max(walls):.2f} s",
+        f"{median(figure.cpu_seconds for figure in own):.2f} s",
+        f"{case.dataset.files / wall:,.0f}" if loads else "",
+        f"{case.size_bytes / MB / wall:,.0f}" if loads else "",
+        memory(figures.peak(case.dataset.name, name)),
+        f"{figures.ratio(case.dataset.name, name, OURS):.2f}" if compared else "",
+    ]
+
+
+def memory(size: int) -> str:
+    """Bytes for people."""
+    return f"{size / GIB:.2f} GiB" if size >= GIB else f"{size / MB:.0f} MB"
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; all but the first column on the right."""
+    lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

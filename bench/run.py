@@ -1,0 +1,103 @@
+"""``make bench``: starts a stack of its own, races ours against the bare limit and dlt, writes docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autoloader.stack import Stack
+from cases import FULL, Case, quick
+from contestants import Arena
+from data import upload
+from dlt_environment import ROOT, make_dlt_environment
+from machine import machine
+from place import BUCKET, open_bucket, store_variables
+from promises import verdicts
+from races import DLT, Figure, race, second_runs
+from report import page, results
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from autoloader.settings import Connections
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+RESULTS = ROOT / "bench" / "results.json"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the benchmark in a temporary folder.
+
+    Returns:
+        Exit code: 1 when a promise is not kept.
+    """
+    options = _options(arguments)
+    if options.dlt:
+        print("Making the environment of dlt, unless it is there …", flush=True)
+        make_dlt_environment()
+    with tempfile.TemporaryDirectory(prefix="autoloader-bench-") as folder:
+        stack = Stack(Path(folder) / "stack")
+        try:
+            figures, cases = bench(stack.start(), Path(folder), options)
+        finally:
+            stack.stop()
+    if options.complete:
+        PAGE.write_text(page(figures, cases, machine(), options.repeat), encoding="utf-8")
+        RESULTS.write_text(results(figures, machine()), encoding="utf-8")
+        print(f"Written: {PAGE.relative_to(ROOT)}, {RESULTS.relative_to(ROOT)}")
+    return tell(figures)
+
+
+def bench(connections: Connections, folder: Path, options: argparse.Namespace) -> tuple[list[Figure], list[Case]]:
+    """Make the data of each chosen case and race on it."""
+    attempts = folder / "attempts"
+    attempts.mkdir()
+    arena = Arena(connections, attempts)
+    store = open_bucket(BUCKET, store_variables(connections))
+    figures, cases = [], []
+    for chosen in options.cases:
+        print(f"\n{chosen.dataset.title}: making the data …", flush=True)
+        began = time.perf_counter()
+        case = replace(chosen, size_bytes=upload(store, chosen.dataset))
+        print(f"  {case.size_bytes / 1e6:,.0f} MB in {time.perf_counter() - began:.0f} s", flush=True)
+        names = [name for name in case.contestants if name != DLT or options.dlt]
+        if names:
+            figures += race(arena, case.dataset, names, options.repeat)
+        else:
+            figures += second_runs(arena, case.dataset, options.repeat)
+        cases.append(case)
+    return figures, cases
+
+
+def tell(figures: Sequence[Figure]) -> int:
+    """Print what was promised and what was found; 1 if a promise is not kept."""
+    judged = verdicts(figures)
+    print()
+    for verdict in judged:
+        mark = "kept" if verdict.kept else "NOT KEPT"
+        print(f"{mark:<9} {verdict.promise}: {verdict.found} (must be {verdict.wanted})")
+    return int(not all(verdict.kept for verdict in judged))
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    names = [case.dataset.name for case in FULL]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a twentieth of the data and one round; writes nothing")
+    parser.add_argument("--only", nargs="+", choices=names, default=names, help="these cases only; writes nothing")
+    parser.add_argument("--repeat", type=int, help="rounds (3, or 1 with --quick)")
+    parser.add_argument("--no-dlt", dest="dlt", action="store_false", help="without dlt; writes nothing")
+    options = parser.parse_args(arguments)
+    options.complete = options.dlt and not options.quick and options.only == names
+    options.repeat = options.repeat or (1 if options.quick else 3)
+    chosen = [case for case in FULL if case.dataset.name in options.only]
+    options.cases = [quick(case) for case in chosen] if options.quick else chosen
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
