@@ -11,6 +11,8 @@ from autoloader.engines.embedded.sql import literal, matches
 _PARTS = r"^([+-]?)([0-9]*)\.?([0-9]*)[eE]([+-]?[0-9]+)$"
 _PLACES = 40
 """More than any DECIMAL has on either side: what lies further out is out of range or would be rounded."""
+_LONGEST = 2**31
+"""More digits than a text can have."""
 _FAR = 10**12
 """Stands for an exponent too long for a BIGINT."""
 
@@ -42,6 +44,7 @@ def _plain(text: str) -> str:
     written = f"""CASE
         WHEN n.digits = '' THEN '0'
         WHEN n.point > {_PLACES} THEN n.sign || repeat('9', {_PLACES})
+            || '.' || substr(n.digits, least(n.point, {_LONGEST}) + 1)
         WHEN n.point < -{_PLACES} THEN n.sign || '0.' || repeat('0', {_PLACES}) || '1'
         WHEN n.point <= 0 THEN n.sign || '0.' || repeat('0', -n.point) || n.digits
         ELSE n.sign || left(rpad(n.digits, greatest(n.point, length(n.digits))::INTEGER, '0'), n.point)

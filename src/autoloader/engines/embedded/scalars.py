@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from autoloader.engines.embedded import decimals
+from autoloader.engines.embedded import decimals, shortcuts
 from autoloader.engines.embedded.sql import literal, matches
 from autoloader.schema.types import Decimal, Scalar
 
@@ -72,15 +72,23 @@ def _instant(column_type: Scalar, text: str, pattern: TextPattern | None) -> str
 
 def is_bad(column_type: Scalar | Decimal, text: str, value: str, options: ValueOptions) -> str:
     """SQL, true when the text is refused, else false; ``value`` is SQL of its typed value."""
-    del value
-    return f"({reason(column_type, text, options)} IS NOT NULL)"
+    judged = f"{_judged(column_type, text, value, options)} IS NOT NULL"
+    clears = None if _has_pattern(column_type, options) else shortcuts.clears(column_type, text, value)
+    return f"CASE WHEN {clears} THEN false ELSE {judged} END" if clears else f"({judged})"
 
 
 def reason(column_type: Scalar | Decimal, text: str, options: ValueOptions) -> str:
     """SQL of the reason code, or NULL where the text is accepted or NULL."""
-    value = typed(column_type, text, options)
+    return _judged(column_type, text, typed(column_type, text, options), options)
+
+
+def _judged(column_type: Scalar | Decimal, text: str, value: str, options: ValueOptions) -> str:
     cases = [f"WHEN {text} IS NULL THEN NULL", *_cases(column_type, text, value, options)]
     return f"CASE {' '.join(cases)} END"
+
+
+def _has_pattern(column_type: Scalar | Decimal, options: ValueOptions) -> bool:
+    return isinstance(column_type, Scalar) and column_type in _INSTANT_FORMS and bool(_pattern(column_type, options))
 
 
 def _cases(  # noqa: PLR0911  one return for each kind of type
