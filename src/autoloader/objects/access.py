@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import astuple, dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
+from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
 from autoloader.errors import CredentialsMissing, SourceAccessDenied, SourceUnavailable, UsageError
@@ -77,7 +79,7 @@ def resolve_access(credentials: SourceCredentials, connections: Connections) -> 
     endpoint, region = credentials.endpoint_url, credentials.aws_region
     if key is None or not own:
         endpoint, region = endpoint or connections.s3_endpoint_url, region or connections.s3_region
-    session = Session(profile=credentials.profile)
+    session = _new_session(credentials.profile)
     if key is not None and secret is not None and not own:
         origin = "the embedded stack"
         session.set_credentials(key, secret)
@@ -96,6 +98,18 @@ def resolve_access(credentials: SourceCredentials, connections: Connections) -> 
             "or name a profile, a role or keys in the ingestion's source_credentials."
         )
     return Access(session=session, credentials=found, origin=origin, endpoint_url=endpoint, region=region)
+
+
+def _new_session(profile: str | None) -> Session:
+    session = Session(profile=profile)
+    session.register_component("data_loader", _loader(os.environ.get("AWS_DATA_PATH")))
+    return session
+
+
+@cache
+def _loader(data_path: str | None) -> Loader:
+    """Botocore's descriptions of services, read once for a process: they take 150 ms."""
+    return create_loader(data_path)
 
 
 def _use(session: Session, credentials: SourceCredentials) -> str:

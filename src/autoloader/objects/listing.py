@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
 from autoloader.errors import SourceError, SourceUnavailable
 from autoloader.model import SourceObject
+from autoloader.objects.ahead import fetch_ahead
 from autoloader.objects.paths import path_of
 from autoloader.objects.refusals import Ask
 
@@ -32,28 +33,30 @@ def list_pages(requests: SignedRequests, patience: Patience, bucket: str, prefix
     Raises:
         SourceError: as for ``ObjectStore.pages``.
     """
-
-    def fetch(token: str | None) -> bytes:
-        ask = Ask(bucket=bucket, query=_query(prefix, token))
-        return patience.call(lambda: _whole(b"".join(requests.body_chunks(requests.get(ask), _BODY_BYTES)), bucket))
-
-    ahead = ThreadPoolExecutor(1, thread_name_prefix="listing")
-    try:
-        yield from _pages(lambda token: ahead.submit(fetch, token).result, bucket)
-    finally:
-        ahead.shutdown(wait=False, cancel_futures=True)
-
-
-def _pages(begin: Callable[[str | None], Callable[[], bytes]], bucket: str) -> Iterator[list[SourceObject]]:
-    finish: Callable[[], bytes] | None = begin(None)
-    last: str | None = None
-    while finish is not None:
-        body = finish()
-        token = next_token(body)
-        if token is not None and token == last:
-            raise SourceError(f"The listing of bucket {bucket!r} does not advance: the store gave the same page twice.")
-        finish, last = begin(token) if token is not None else None, token
+    for body in fetch_ahead(_bodies(requests, patience, bucket, prefix), "listing"):
         yield parse_page(body, bucket)
+
+
+def _bodies(requests: SignedRequests, patience: Patience, bucket: str, prefix: str) -> Iterator[bytes]:
+    token, last = None, None
+    while True:
+        ask = Ask(bucket=bucket, query=_query(prefix, token))
+        body = patience.call(partial(_body, requests, ask))
+        yield body
+        token, last = next_token(body), token
+        if token is None:
+            return
+        if token == last:
+            raise SourceError(f"The listing of bucket {bucket!r} does not advance: the store gave one page twice.")
+
+
+def _body(requests: SignedRequests, ask: Ask) -> bytes:
+    body = b"".join(requests.body_chunks(requests.get(ask), _BODY_BYTES))
+    if _ROOT not in body[:1_000]:
+        raise SourceError(f"The answer for {ask.subject} is not a listing. Is endpoint_url that of an S3 store?")
+    if _ROOT not in body[-100:]:
+        raise SourceUnavailable(f"The listing of {ask.subject} was cut short.")
+    return body
 
 
 def _query(prefix: str, token: str | None) -> dict[str, str]:
@@ -68,14 +71,6 @@ def next_token(body: bytes) -> str | None:
     """
     found = _TOKEN.search(body)
     return ET.fromstring(found.group()).text if found else None  # noqa: S314  one element, text only
-
-
-def _whole(body: bytes, bucket: str) -> bytes:
-    if _ROOT not in body[:1_000]:
-        raise SourceError(f"The answer for bucket {bucket!r} is not a listing. Is endpoint_url that of an S3 store?")
-    if _ROOT not in body[-100:]:
-        raise SourceUnavailable(f"The listing of bucket {bucket!r} was cut short.")
-    return body
 
 
 def parse_page(body: bytes, bucket: str) -> list[SourceObject]:
