@@ -46,6 +46,8 @@ lock: ## Resolve the dependencies again into requirements.lock (hashes, no addre
 	.venv-lock/bin/python -m pip install --quiet uv
 	.venv-lock/bin/uv pip compile pyproject.toml --extra stack --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-annotate --no-header --quiet --output-file requirements.lock
+	.venv-lock/bin/uv pip compile bench/dlt/requirements.in --universal --python-version 3.11 \
+	  --generate-hashes --no-annotate --no-header --quiet --output-file bench/dlt/requirements.lock
 	rm -rf .venv-lock
 
 clean: ## Remove what setup and the tests made

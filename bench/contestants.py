@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 AUTOLOADER = str(Path(sys.executable).with_name("autoloader"))
 INGESTION = "events"
+DLT_CATALOG = "dlt"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +40,7 @@ class Attempt:
 
     Attributes:
         catalog: PyIceberg's properties of the catalog that holds the table.
+        catalog_name: the name it goes by; a SQL catalog keeps its tables under this name.
         database: the ledger made for this attempt alone, None where there is none.
     """
 
@@ -47,11 +49,12 @@ class Attempt:
     folder: Path
     table: str
     catalog: Mapping[str, str]
+    catalog_name: str = CATALOG
     database: str | None = None
 
     def open_catalog(self) -> Catalog:
         """The catalog through PyIceberg."""
-        return load_catalog("bench", **self.catalog)
+        return load_catalog(self.catalog_name, **self.catalog)
 
     def open_table(self) -> Table:
         """The table as it is now."""
@@ -70,7 +73,7 @@ class Arena:
         self.connections = connections
         self.folder = folder
         self.catalog = connections.catalogs[CATALOG]
-        load_catalog("bench", **self.catalog).create_namespace_if_not_exists(NAMESPACE)
+        load_catalog(CATALOG, **self.catalog).create_namespace_if_not_exists(NAMESPACE)
 
     def ours(self, dataset: Dataset, label: str) -> Attempt:
         """``autoloader run`` on a fresh ledger; the ingestion is made before the clock starts, the table within."""
@@ -105,9 +108,16 @@ class Arena:
         folder, surroundings = self._surroundings(label)
         storage = {name: value for name, value in self.catalog.items() if name.startswith("s3.")}
         catalog = {"type": "sql", "uri": f"sqlite:///{folder / 'catalog.db'}", **storage}
-        surroundings |= catalog_variables("dlt", catalog) | {"DLT_DATA_DIR": str(folder)}
+        surroundings |= catalog_variables(DLT_CATALOG, catalog) | {"DLT_DATA_DIR": str(folder)}
         command = [str(DLT_PYTHON), str(HERE / "dlt" / "load.py"), BUCKET, dataset.prefix, label]
-        return Attempt(command=command, environment=surroundings, folder=folder, table=label, catalog=catalog)
+        return Attempt(
+            command=command,
+            environment=surroundings,
+            folder=folder,
+            table=label,
+            catalog=catalog,
+            catalog_name=DLT_CATALOG,
+        )
 
     def clear(self, attempt: Attempt) -> None:
         """Remove the table, the ledger and the folder of an attempt."""
