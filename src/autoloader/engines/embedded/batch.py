@@ -1,0 +1,207 @@
+"""The files of one statement: how their blocks reach the spool, and what is known of each of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from autoloader.engines.embedded.readers import NDJSON
+from autoloader.engines.embedded.spool import Segment
+from autoloader.errors import BadRecord, FileError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from autoloader.engines.embedded.fetch import Block
+    from autoloader.engines.embedded.readers import Layout, RecordReader
+    from autoloader.engines.embedded.spool import Slice
+    from autoloader.engines.embedded.tags import Tags
+    from autoloader.model import ClaimedFile
+
+_SCREENED_AT_ONCE = 8 * 1024**2
+_CANONICAL_AT_ONCE = 1024**2
+
+
+@dataclass(slots=True)
+class Intake:
+    """One file on its way.
+
+    Attributes:
+        lines: physical lines seen so far.
+        records: records in ``slices``.
+        error: why it fails; its slices are blanked before anything is written.
+    """
+
+    file: ClaimedFile
+    ordinal: int
+    reader: RecordReader
+    begun: bool = False
+    lines: int = 0
+    records: int = 0
+    bytes_read: int = 0
+    seconds: float = 0.0
+    slices: list[Slice] = field(default_factory=list)
+    error: FileError | None = None
+
+    def fail(self, error: FileError) -> None:
+        """Keep the first reason."""
+        if self.error is None:
+            self.error = error
+
+
+class Batch:
+    """Some files whose records will be parsed together.
+
+    Args:
+        files: by ordinal.
+        tags: of the load.
+        new_path: gives a fresh path in the spool.
+    """
+
+    def __init__(self, files: dict[int, Intake], tags: Tags, new_path: Callable[[], Path]) -> None:
+        self.files = files
+        self.plain: dict[Layout, Segment] = {}
+        self.canonical: Segment | None = None
+        self._adopted: list[Segment] = []
+        self._tags = tags
+        self._new_path = new_path
+        self._waiting: list[tuple[Intake, bytes, bool]] = []
+        self._waiting_bytes = 0
+
+    def add(self, block: Block) -> None:
+        """Take the next block of one of the files."""
+        intake = self.files[block.ordinal]
+        intake.bytes_read += block.bytes_read
+        intake.seconds = block.seconds
+        if block.error is not None:
+            if not isinstance(block.error, FileError):
+                raise block.error
+            intake.fail(block.error)
+        if intake.error is None and (block.data or block.last):
+            self._take(intake, block.data, last=block.last)
+
+    def _take(self, intake: Intake, data: bytes, *, last: bool) -> None:
+        try:
+            if not intake.begun:
+                intake.begun = True
+                data, intake.lines = intake.reader.begin(data)
+            if not intake.reader.settled or intake.reader.screen is None:
+                self._exact(intake, data, last=last)
+            elif data:
+                self._wait(intake, data, last=last)
+        except FileError as error:
+            intake.fail(error)
+
+    def _wait(self, intake: Intake, data: bytes, *, last: bool) -> None:
+        """Screen small blocks together; a file of many blocks goes one by one, for the next may depend on it."""
+        if last and not data.endswith(b"\n"):
+            data += b"\n"
+        self._waiting.append((intake, data, last))
+        self._waiting_bytes += len(data)
+        if not last or self._waiting_bytes >= _SCREENED_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Screen what waits and write it down."""
+        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        for screen in {id(intake.reader.screen): intake.reader.screen for intake, *_ in waiting}.values():
+            group = [entry for entry in waiting if entry[0].reader.screen is screen]
+            answers = screen.plain([data for _, data, _ in group]) if screen else [False] * len(group)
+            for (intake, data, last), plain in zip(group, answers, strict=True):
+                if plain:
+                    self._plain(intake, data)
+                else:
+                    self._exact(intake, data, last=last)
+
+    def _plain(self, intake: Intake, data: bytes) -> None:
+        layout = intake.reader.layout
+        if layout not in self.plain:
+            self.plain[layout] = Segment(self._new_path())
+        tagged, records = intake.reader.tag(data, intake.ordinal)
+        longest = len(tagged)
+        intake.slices.append(self.plain[layout].append(tagged, line=intake.lines + 1, canonical=False, longest=longest))
+        intake.records += records
+        intake.lines += data.count(b"\n")
+
+    def _exact(self, intake: Intake, data: bytes, *, last: bool) -> None:
+        try:
+            self.read_exactly(intake, data, intake.lines + 1, last=last)
+        except FileError as error:
+            intake.fail(error)
+        intake.lines += data.count(b"\n")
+
+    def read_exactly(self, intake: Intake, data: bytes, line: int, *, last: bool) -> None:
+        """Write the canonical records of a block; those before a bad one are written too.
+
+        Raises:
+            BadRecord: the first bad record.
+        """
+        held: list[str] = []
+        held_characters = 0
+        refused: BadRecord | None = None
+        try:
+            for number, record in intake.reader.exact(data, line, last=last):
+                held.append(self._tags.canonical(intake.ordinal, number, record))
+                held_characters += len(held[-1])
+                if held_characters > _CANONICAL_AT_ONCE:
+                    self._write_canonical(intake, held)
+                    held, held_characters = [], 0
+        except BadRecord as error:
+            refused = error
+        self._write_canonical(intake, held)
+        if refused is not None:
+            raise refused
+
+    def _write_canonical(self, intake: Intake, lines: list[str]) -> None:
+        if lines:
+            data = "".join(lines).encode()
+            longest = min(len(data), 4 * max(map(len, lines)))
+            self._append_canonical(intake, data, records=len(lines), longest=longest)
+
+    def _append_canonical(self, intake: Intake, data: bytes, *, records: int, longest: int) -> None:
+        if self.canonical is None:
+            self.canonical = Segment(self._new_path())
+        added = self.canonical.append(data, line=intake.lines + 1, canonical=True, longest=longest)
+        intake.slices.append(added)
+        intake.records += records
+
+    def close(self) -> None:
+        """Nothing more comes: the segments can be read."""
+        self.flush()
+        for segment in self.segments:
+            segment.close()
+
+    @property
+    def segments(self) -> list[Segment]:
+        """All of them."""
+        return [*self.plain.values(), *([self.canonical] if self.canonical else []), *self._adopted]
+
+    @property
+    def ndjson(self) -> list[Segment]:
+        """Those that hold JSON: plain and canonical alike."""
+        return [segment for segment in self.segments if segment not in self._csv]
+
+    @property
+    def _csv(self) -> list[Segment]:
+        return [segment for layout, segment in self.plain.items() if layout != NDJSON]
+
+    def adopt(self, segment: Segment) -> None:
+        """Take over canonical records that a second reading of some files has written."""
+        self._adopted.append(segment)
+
+    def copy_canonical(self, intake: Intake, data: bytes) -> None:
+        """Records that are canonical already."""
+        self._append_canonical(intake, data, records=data.count(b"\n"), longest=len(data))
+
+    def remove(self) -> None:
+        """Give the room of the spool back."""
+        for segment in self.segments:
+            segment.remove()
+
+    def blank(self, intake: Intake) -> None:
+        """Take the records of a file out."""
+        for part in intake.slices:
+            part.blank()
+        intake.slices = []
+        intake.records = 0

@@ -1,0 +1,224 @@
+"""CSV: the header matched by name, plain lines trusted, everything else cut into fields by one strict expression."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from autoloader.engines.embedded.readers import Layout
+from autoloader.engines.embedded.screen import Screen, csv_pattern
+from autoloader.engines.embedded.streams import RECORD_LIMIT_BYTES, excerpt
+from autoloader.engines.embedded.strict_json import malformed
+from autoloader.errors import HeaderMismatch
+from autoloader.schema.types import Scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from autoloader.engines.options import CsvOptions
+    from autoloader.schema.types import Schema
+
+Field = str | None
+"""A field's text; None for an unquoted empty one or the ``nullValue``."""
+
+
+class CsvDialect:
+    """How the files of one ingestion are cut, worked out once.
+
+    Args:
+        options: of the ingestion.
+        schema: its columns.
+    """
+
+    def __init__(self, options: CsvOptions, schema: Schema) -> None:
+        self.options = options
+        self.schema = schema
+        self.strings = {column.name for column in schema.columns if column.type is Scalar.STRING}
+        self._screens: dict[int, Screen | None] = {}
+        sep = re.escape(options.sep)
+        bare = f"[^{sep}\\n{re.escape(options.quote) if options.quote else ''}]*"
+        self.field = re.compile(f"{self._quoted()}(?P<bare>{bare})(?P<end>{sep}|\\n|\\Z)")
+
+    def _quoted(self) -> str:
+        if not self.options.quote:
+            return ""
+        quote, escape = re.escape(self.options.quote), re.escape(self.options.escape or "")
+        if not escape:
+            inner = f"[^{quote}]*"
+        elif escape == quote:
+            inner = f"(?:[^{quote}]|{quote}{quote})*+"
+        else:
+            inner = f"(?:[^{quote}{escape}]|{escape}[\\s\\S])*+"
+        return f"(?:{quote}(?P<quoted>{inner}){quote}(?=\\r?\\n|\\r?\\Z|{re.escape(self.options.sep)})\\r?)?"
+
+    def screen(self, fields: int) -> Screen | None:
+        """The screen for lines of so many fields."""
+        if fields not in self._screens:
+            options = self.options
+            pattern = csv_pattern(
+                fields, sep=options.sep, quote=options.quote, escape=options.escape, comment=options.comment
+            )
+            self._screens[fields] = Screen(pattern) if pattern else None
+        return self._screens[fields]
+
+    def fields(self, text: str, at: int) -> tuple[list[Field], int] | None:
+        """The fields of the record that begins at ``at`` and where it ends; None when a quote is broken or open."""
+        found: list[Field] = []
+        while (match := self.field.match(text, at)) is not None:
+            found.append(self._field(match))
+            at = match.end()
+            if match["end"] != self.options.sep:
+                return found, at
+        return None
+
+    def _field(self, match: re.Match[str]) -> Field:
+        quoted = match["quoted"] if self.options.quote else None
+        if quoted is None:
+            bare = match["bare"]
+            bare = bare.removesuffix("\r") if match["end"] != self.options.sep else bare
+            return None if bare in {"", self.options.null_value} else bare
+        escape, quote = self.options.escape, self.options.quote or ""
+        if not escape:
+            return quoted
+        if escape == quote:
+            return quoted.replace(quote * 2, quote)
+        return re.sub(f"{re.escape(escape)}([{re.escape(escape + quote)}])", lambda m: m[1], quoted)
+
+    def columns(self, header: Sequence[Field]) -> tuple[str | None, ...]:
+        """The schema's column at each position of a file: the same name, or else the same but for case.
+
+        Raises:
+            HeaderMismatch: a column is missing, or a name stands there twice.
+        """
+        names = [name or "" for name in header]
+        twice = sorted(name for name, times in Counter(names).items() if name and times > 1)
+        if twice:
+            raise HeaderMismatch(f"the header names {_listed(twice)} more than once: each name must stand there once")
+        exact = {name for name in names if name in set(self.schema.names)}
+        loose = {name.casefold(): name for name in self.schema.names if name not in exact}
+        found = [name if name in exact else loose.pop(name.casefold(), None) for name in names]
+        missing = [name for name in self.schema.names if name not in found]
+        if missing:
+            raise HeaderMismatch(f"the header lacks {_listed(missing)}; it has {_listed(names)}")
+        return tuple(found)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(json.dumps(name, ensure_ascii=False) for name in names)
+
+
+class CsvReader:
+    """Reads one CSV file.
+
+    Args:
+        dialect: of the ingestion.
+    """
+
+    unit = "line"
+
+    def __init__(self, dialect: CsvDialect) -> None:
+        self._dialect = dialect
+        self._held = b""
+        self._held_line = 0
+        self.layout = Layout("csv")
+        self.screen: Screen | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether no quoted field is open."""
+        return not self._held
+
+    def begin(self, block: bytes) -> tuple[bytes, int]:
+        """Match the header; comments and blank lines before it are skipped."""
+        if not self._dialect.options.header:
+            self._follow(self._dialect.schema.names)
+            return block, 0
+        text = self._decoded(block, 1)
+        start = self._next(text, 0, 1)
+        if start is None:
+            return b"", 0
+        at, line = start
+        record = self._dialect.fields(text, at)
+        if record is None:
+            raise self._broken(text, at, line)
+        self._follow(self._dialect.columns(record[0]))
+        return text[record[1] :].encode(), line - 1 + text.count("\n", at, record[1])
+
+    def _follow(self, columns: Sequence[str | None]) -> None:
+        self.layout = Layout("csv", tuple(columns))
+        self.screen = self._dialect.screen(len(columns))
+
+    def _next(self, text: str, at: int, line: int) -> tuple[int, int] | None:
+        """Where the next record begins: blank lines and comments are stepped over."""
+        comment = self._dialect.options.comment
+        while at < len(text):
+            end = text.find("\n", at)
+            end = len(text) if end < 0 else end
+            blank = end - at <= 1 and not text[at:end].strip("\r")
+            if not blank and not (comment and text.startswith(comment, at)):
+                return at, line
+            at, line = end + 1, line + 1
+        return None
+
+    def tag(self, block: bytes, ordinal: int) -> tuple[bytes, int]:
+        """The ordinal becomes the first field of every line; a plain block ends each of them with a line end."""
+        lines = block.replace(b"\r\n", b"\n")
+        opening = b"%d%s" % (ordinal, self._dialect.options.sep.encode())
+        tagged = opening + lines.replace(b"\n", b"\n" + opening)
+        return tagged[: -len(opening)], lines.count(b"\n")
+
+    def untag(self, tagged: bytes, ordinal: int) -> bytes:
+        """Line for line what ``tag`` was given, with plain line ends."""
+        opening = b"%d%s" % (ordinal, self._dialect.options.sep.encode())
+        return (b"\n" + tagged).replace(b"\n" + opening, b"\n")[1:]
+
+    def exact(self, block: bytes, line: int, *, last: bool) -> Iterator[tuple[int, str]]:
+        """Cut into fields one by one; a record that is still open is held for the next block."""
+        line = self._held_line if self._held else line
+        text = self._decoded(self._held + block, line)
+        self._held = b""
+        at = 0
+        while (start := self._next(text, at, line)) is not None:
+            at, line = start
+            record = self._dialect.fields(text, at)
+            if record is None:
+                self._hold(text, at, line, last=last)
+                return
+            yield line, self._canonical(record[0], text, at, line)
+            line += text.count("\n", at, record[1])
+            at = record[1]
+
+    def _hold(self, text: str, at: int, line: int, *, last: bool) -> None:
+        held = text[at:].encode()
+        opens = self._dialect.options.quote
+        if last or len(held) > RECORD_LIMIT_BYTES or not opens or held.count(opens.encode()) == 0:
+            raise self._broken(text, at, line)
+        self._held, self._held_line = held, line
+
+    def _canonical(self, fields: list[Field], text: str, at: int, line: int) -> str:
+        header = self.layout.header
+        if len(fields) != len(header):
+            raw = excerpt(text[at : at + 1000].split("\n", maxsplit=1)[0])
+            why = f"it has {len(fields)} fields where {len(header)} belong"
+            raise malformed(why, unit="line", number=line, raw=raw)
+        strings = self._dialect.strings
+        record = {
+            name: value
+            for name, value in zip(header, fields, strict=True)
+            if name is not None and value is not None and (value or name in strings)
+        }
+        return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+
+    def _broken(self, text: str, at: int, line: int) -> Exception:
+        raw = excerpt(text[at : at + 1000].split("\n", maxsplit=1)[0])
+        return malformed("a quote is broken or never closed", unit="line", number=line, raw=raw)
+
+    def _decoded(self, block: bytes, line: int) -> str:
+        try:
+            return block.decode()
+        except UnicodeDecodeError as error:
+            number = line + block.count(b"\n", 0, error.start)
+            raw = excerpt(block[max(0, error.start - 100) : error.start + 100])
+            raise malformed("it is not UTF-8: set the option encoding", unit="line", number=number, raw=raw) from None

@@ -1,0 +1,143 @@
+"""JSON documents (``multiLine``): an array of objects, one object or several, cut into elements in bounded memory."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from typing import TYPE_CHECKING
+
+from autoloader.engines.embedded.readers import NDJSON
+from autoloader.engines.embedded.streams import RECORD_LIMIT_BYTES, excerpt
+from autoloader.engines.embedded.strict_json import (
+    DECODER,
+    NotJson,
+    canonical_or_bad,
+    malformed,
+    refuse_lone_surrogates,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from autoloader.engines.embedded.readers import Layout
+    from autoloader.engines.embedded.screen import Screen
+    from autoloader.errors import BadRecord
+
+_BLANKS = re.compile(r"[ \t\r\n]*")
+
+
+class DocumentReader:
+    """Reads one JSON document. Records are counted as elements, from 1.
+
+    Args:
+        write: canonical text of a record, from ``canonical_record``.
+    """
+
+    unit = "element"
+    settled = False
+    screen: Screen | None = None
+
+    def __init__(self, write: Callable[[dict[str, Any]], str]) -> None:
+        self.layout: Layout = NDJSON
+        self._write = write
+        self._decode = codecs.getincrementaldecoder("utf-8")("strict").decode
+        self._text = ""
+        self._at = 0
+        self._elements = 0
+        self._in_array = False
+        self._comma_due = False
+        self._value_due = False
+        self._worth_a_try = 0
+
+    def begin(self, block: bytes) -> tuple[bytes, int]:
+        """A document has nothing before its first bracket."""
+        return block, 0
+
+    def tag(self, block: bytes, ordinal: int) -> tuple[bytes, int]:
+        """Never asked: there is no screen."""
+        raise AssertionError((block[:20], ordinal))
+
+    def untag(self, tagged: bytes, ordinal: int) -> bytes:
+        """Never asked: nothing is tagged."""
+        raise AssertionError((tagged[:20], ordinal))
+
+    def exact(self, block: bytes, line: int, *, last: bool) -> Iterator[tuple[int, str]]:  # noqa: ARG002  elements count
+        """The elements that end in this block, each with its number."""
+        try:
+            self._text = self._text[self._at :] + self._decode(block, last)
+        except UnicodeDecodeError:
+            raise self._bad("it is not UTF-8") from None
+        self._at = 0
+        while self._on_element():
+            element = self._element(last=last)
+            if element is None:
+                return
+            yield element
+        if last and self._in_array:
+            raise self._bad("the array is not closed: the file is truncated")
+
+    def _bad(self, why: str) -> BadRecord:
+        raw = excerpt(self._text[self._at : self._at + 1000])
+        return malformed(why, unit="element", number=self._elements + 1, raw=raw)
+
+    def _on_element(self) -> bool:
+        """Step over blanks, brackets and commas; whether an element stands next."""
+        while True:
+            self._at = _BLANKS.match(self._text, self._at).end()  # type: ignore[union-attr]  # it matches the empty text
+            if self._at == len(self._text):
+                return False
+            if not self._step(self._text[self._at]):
+                return True
+            self._at += 1
+
+    def _step(self, mark: str) -> bool:
+        """Whether ``mark`` is punctuation between elements."""
+        if not self._in_array:
+            self._in_array = mark == "["
+            return self._in_array
+        if mark == "]" and not self._value_due:
+            self._in_array = self._comma_due = False
+            return True
+        if self._comma_due:
+            if mark != ",":
+                raise self._bad(f"a comma or ] is missing before {json.dumps(mark)}")
+            self._comma_due, self._value_due = False, True
+            return True
+        return False
+
+    def _element(self, *, last: bool) -> tuple[int, str] | None:
+        """The element at hand; None when more bytes are needed to tell."""
+        ahead = len(self._text) - self._at
+        if not last and ahead < self._worth_a_try:
+            return None
+        try:
+            value, end = DECODER.raw_decode(self._text, self._at)
+            text = self._text[self._at : end]
+            refuse_lone_surrogates(text, value)
+        except json.JSONDecodeError as error:
+            self._wait_or_refuse(f"{error.msg} after {error.pos - self._at} characters", ahead, last=last)
+            return None
+        except NotJson as error:
+            raise self._bad(str(error)) from None
+        except RecursionError:
+            raise self._bad("it is nested too deeply") from None
+        self._worth_a_try = 0
+        self._too_large(len(text))
+        number = self._elements + 1
+        written = canonical_or_bad(self._write, value, unit="element", number=number, raw=excerpt(text[:1000]))
+        self._at, self._elements = end, number
+        self._comma_due, self._value_due = self._in_array, False
+        return number, written
+
+    def _wait_or_refuse(self, why: str, ahead: int, *, last: bool) -> None:
+        """A text that is not JSON may only be cut off: wait until twice as much is there, up to the record limit."""
+        self._too_large(ahead)
+        if last:
+            raise self._bad(why)
+        self._worth_a_try = 2 * ahead
+
+    def _too_large(self, characters: int) -> None:
+        if characters > RECORD_LIMIT_BYTES:
+            raise self._bad("it is not JSON, or over 16 MiB")

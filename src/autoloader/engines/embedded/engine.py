@@ -1,0 +1,253 @@
+"""The embedded engine: files are fetched into the spool, parsed in one statement a batch, and handed over as Parquet.
+
+fetch, screen (batch 2) ─┐
+parse (batch 1) ─────────┼─ at the same time
+put (data files of 0) ───┘
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol
+
+import duckdb
+import pyarrow as pa
+
+from autoloader.engines import Progress
+from autoloader.engines.embedded import sql
+from autoloader.engines.embedded.fetch import Fetcher
+from autoloader.engines.embedded.parquet_files import ParquetRoute
+from autoloader.engines.embedded.statement import FILES, TableColumns
+from autoloader.engines.embedded.text_files import TextRoute
+from autoloader.engines.embedded.writing import ParquetWriter
+from autoloader.engines.options import ParquetOptions, parse_options
+from autoloader.errors import LeaseLost
+from autoloader.model import FileStatus, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from autoloader.engines import Work
+    from autoloader.engines.embedded.writing import Written
+    from autoloader.errors import FileError
+    from autoloader.model import ClaimedFile, DataFile
+
+_BATCH_BYTES = 128 * 1024**2
+_COMPRESSED = re.compile(r"\.(gz|gzip|zst|zstd)$", re.IGNORECASE)
+_INFLATION = 8
+
+Numbered = "tuple[int, ClaimedFile]"
+
+
+class Verdict(Protocol):
+    """What a route says of one file after its batch was parsed."""
+
+    file: ClaimedFile
+    records: int
+    bytes_read: int
+    seconds: float
+    error: FileError | None
+
+
+class Spooled(Protocol):
+    """A batch on local disk."""
+
+    def parse(self) -> Written | None:
+        """Write the data files of all good files."""
+        ...
+
+    def verdicts(self) -> Sequence[Verdict]:
+        """One for each file, after ``parse``."""
+        ...
+
+    def remove(self) -> None:
+        """Give the room back."""
+        ...
+
+
+class Route(Protocol):
+    """How the files of one format reach DuckDB."""
+
+    def spool(self, files: Sequence[tuple[int, ClaimedFile]], fetched: Callable[[int], None]) -> Spooled:
+        """Fetch some files, with their ordinals in the load; ``fetched`` is told the bytes and may raise."""
+        ...
+
+
+class EmbeddedEngine:
+    """DuckDB within this process.
+
+    Args:
+        memory_limit: of DuckDB, as it writes sizes (``512MB``).
+        threads: of DuckDB.
+        fetch_concurrency: requests under way at once.
+        spool_bytes: how many bytes of files lie in the spool; one larger file is spooled alone.
+    """
+
+    def __init__(self, memory_limit: str, threads: int, fetch_concurrency: int, spool_bytes: int) -> None:
+        self._memory_limit = memory_limit
+        self._threads = threads
+        self._fetch_concurrency = fetch_concurrency
+        self._batch_bytes = max(1, min(_BATCH_BYTES, spool_bytes // 2))
+
+    def prepare(
+        self, work: Work, put: Callable[[DataFile], None], report: Callable[[Progress], None]
+    ) -> Sequence[Outcome]:
+        """See ``Engine.prepare``."""
+        with (
+            closing(self._connected(work)) as connection,
+            ThreadPoolExecutor(self._fetch_concurrency, "fetch") as fetching,
+            ThreadPoolExecutor(1, "parse") as parsing,
+            ThreadPoolExecutor(1, "put") as putting,
+        ):
+            connection.register(FILES, _files_table(work.files))
+            route = _route(work, connection, Fetcher(work.store, fetching))
+            line = _AssemblyLine(work, parsing, putting, put, report)
+            try:
+                for batch in batches(work.files, self._batch_bytes):
+                    line.check()
+                    line.follow(route.spool(batch, line.fetched))
+                line.finish()
+            except BaseException:
+                line.drop()
+                raise
+            return line.outcomes
+
+    def _connected(self, work: Work) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(
+            config={
+                "memory_limit": self._memory_limit,
+                "threads": self._threads,
+                "temp_directory": str(work.spool / "overflow"),
+                "preserve_insertion_order": False,
+            }
+        )
+        for statement in sql.SESSION:
+            connection.execute(statement)
+        return connection
+
+
+def batches(files: Sequence[ClaimedFile], limit: int) -> Iterator[list[tuple[int, ClaimedFile]]]:
+    """Files with their ordinals, in batches of at most ``limit`` bytes once unpacked, or of one larger file."""
+    batch: list[tuple[int, ClaimedFile]] = []
+    total = 0
+    for ordinal, file in enumerate(files):
+        size = file.size_bytes * (_INFLATION if _COMPRESSED.search(file.path) else 1)
+        if batch and total + size > limit:
+            yield batch
+            batch, total = [], 0
+        batch.append((ordinal, file))
+        total += size
+    if batch:
+        yield batch
+
+
+def _files_table(files: Sequence[ClaimedFile]) -> pa.Table:
+    return pa.table(
+        {
+            "ordinal": pa.array(range(len(files)), pa.int32()),
+            "path": pa.array([file.path for file in files], pa.string()),
+            "modified_at": pa.array([file.modified_at for file in files], pa.timestamp("us", tz="UTC")),
+        }
+    )
+
+
+def _route(work: Work, connection: duckdb.DuckDBPyConnection, fetcher: Fetcher) -> Route:
+    options = parse_options(work.reading.format_type, work.reading.options)
+    columns = TableColumns(work.shape, work.reading.schema, work.load_id, work.loaded_at)
+    writer = ParquetWriter(connection, work.shape, columns, work.spool)
+    numbers = itertools.count()
+
+    def new_path() -> Path:
+        return work.spool / f"segment-{next(numbers)}"
+
+    schema = work.reading.schema
+    if isinstance(options, ParquetOptions):
+        return ParquetRoute(connection=connection, schema=schema, writer=writer, fetcher=fetcher, new_path=new_path)
+    return TextRoute(
+        connection=connection, schema=schema, options=options, writer=writer, fetcher=fetcher, new_path=new_path
+    )
+
+
+class _AssemblyLine:
+    """One batch is parsed while the next is fetched and the data files of the one before are put."""
+
+    def __init__(
+        self,
+        work: Work,
+        parsing: ThreadPoolExecutor,
+        putting: ThreadPoolExecutor,
+        put: Callable[[DataFile], None],
+        report: Callable[[Progress], None],
+    ) -> None:
+        self._work = work
+        self._parsing = parsing
+        self._putting = putting
+        self._put = put
+        self._report = report
+        self._parsed: Future[None] | None = None
+        self._puts: list[Future[None]] = []
+        self.outcomes: list[Outcome] = []
+
+    def check(self) -> None:
+        """Stop as soon as the load is not ours any more.
+
+        Raises:
+            LeaseLost: ``work.cancelled`` says so.
+        """
+        if self._work.cancelled():
+            raise LeaseLost(f"Load {self._work.load_id} was cancelled, or its lease went to another worker: it stops.")
+
+    def fetched(self, size: int) -> None:
+        """Tell how many bytes came."""
+        self.check()
+        self._report(Progress(bytes=size))
+
+    def follow(self, spooled: Spooled) -> None:
+        """Parse this batch as soon as the one before is done."""
+        self._wait()
+        self._parsed = self._parsing.submit(self._parse, spooled)
+
+    def finish(self) -> None:
+        """Wait for everything."""
+        self._wait()
+        for done in self._puts:
+            done.result()
+        self.check()
+
+    def drop(self) -> None:
+        """Start nothing more."""
+        self._putting.shutdown(wait=True, cancel_futures=True)
+
+    def _wait(self) -> None:
+        if self._parsed is not None:
+            self._parsed.result()
+        self.check()
+
+    def _parse(self, spooled: Spooled) -> None:
+        for done in self._puts:
+            done.result()
+        written = spooled.parse()
+        spooled.remove()
+        self._puts = [self._putting.submit(self._put, data_file) for data_file in (written.files if written else [])]
+        verdicts = spooled.verdicts()
+        self.outcomes += [_outcome(verdict) for verdict in verdicts]
+        self._report(Progress(files=len(verdicts), records=sum(v.records for v in verdicts if v.error is None)))
+
+
+def _outcome(verdict: Verdict) -> Outcome:
+    failed = verdict.error
+    return Outcome(
+        file_id=verdict.file.file_id,
+        status=FileStatus.SUCCESS if failed is None else FileStatus.FAILED,
+        records_ingested=verdict.records if failed is None else 0,
+        bytes_read=verdict.bytes_read,
+        duration=timedelta(seconds=verdict.seconds),
+        error_type=None if failed is None else failed.error_type,
+        error_message=None if failed is None else str(failed),
+    )

@@ -1,0 +1,72 @@
+"""Whether the columns of a Parquet file fit the schema: exactly, or by one of Iceberg's promotions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from autoloader.errors import TypeMismatch
+from autoloader.schema.types import Array, Decimal, Map, Scalar, Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from autoloader.schema.types import DataType, Schema
+
+_TEXT = (pa.types.is_string, pa.types.is_large_string)
+_BYTES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+_SMALL = (pa.types.is_int8, pa.types.is_int16, pa.types.is_int32, pa.types.is_uint8, pa.types.is_uint16)
+_ACCEPTED: dict[Scalar, tuple[Callable[[pa.DataType], bool], ...]] = {
+    Scalar.STRING: _TEXT,
+    Scalar.INT: _SMALL,
+    Scalar.BIGINT: (*_SMALL, pa.types.is_uint32, pa.types.is_int64),
+    Scalar.FLOAT: (pa.types.is_float32,),
+    Scalar.DOUBLE: (pa.types.is_float32, pa.types.is_float64),
+    Scalar.BOOLEAN: (pa.types.is_boolean,),
+    Scalar.TIMESTAMP: (lambda t: pa.types.is_timestamp(t) and t.tz is not None,),
+    Scalar.TIMESTAMP_NTZ: (lambda t: pa.types.is_timestamp(t) and t.tz is None,),
+    Scalar.DATE: (pa.types.is_date32,),
+    Scalar.BINARY: _BYTES,
+}
+
+
+def check_columns(found: pa.Schema, schema: Schema) -> tuple[str | None, ...]:
+    """The file's column for each column of the schema, matched by name, then by name but for case.
+
+    Raises:
+        TypeMismatch: a type cannot become the column's without loss; the message names the column and both types.
+    """
+    names: list[str | None] = []
+    loose = {name.casefold(): name for name in found.names}
+    for column in schema.columns:
+        name = column.name if column.name in found.names else loose.get(column.name.casefold())
+        names.append(name)
+        if name is not None and not fits(_plain(found.field(name).type), column.type):
+            raise TypeMismatch(
+                f'column "{column.name}" is {found.field(name).type} in the file, which cannot become '
+                f"{column.type} without loss"
+            )
+    return tuple(names)
+
+
+def fits(found: pa.DataType, wanted: DataType) -> bool:
+    """Whether every value of ``found`` is a value of ``wanted``."""
+    match wanted:
+        case Decimal(precision, scale):
+            return pa.types.is_decimal(found) and found.scale == scale and found.precision <= precision
+        case Array(element):
+            return isinstance(found, (pa.ListType, pa.LargeListType)) and fits(found.value_type, element)
+        case Map(key, value):
+            return isinstance(found, pa.MapType) and fits(found.key_type, key) and fits(found.item_type, value)
+        case Struct(columns):
+            fields = [found.field(at) for at in range(found.num_fields)] if pa.types.is_struct(found) else []
+            inner = {field.name: field.type for field in fields}
+            return all(c.name in inner and fits(inner[c.name], c.type) for c in columns)
+        case _:
+            return any(accepts(found) for accepts in _ACCEPTED[wanted])
+
+
+def _plain(found: pa.DataType) -> pa.DataType:
+    """How a column is encoded says nothing of its values."""
+    return found.value_type if isinstance(found, pa.DictionaryType) else found

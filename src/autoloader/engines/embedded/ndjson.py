@@ -1,0 +1,74 @@
+"""One JSON object a line: trusted where the screen finds it plain, parsed by a strict parser where not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autoloader.engines.embedded.readers import NDJSON
+from autoloader.engines.embedded.streams import excerpt
+from autoloader.engines.embedded.strict_json import NotJson, canonical_or_bad, malformed, parsed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from autoloader.engines.embedded.readers import Layout
+    from autoloader.engines.embedded.screen import Screen
+    from autoloader.engines.embedded.tags import Tags
+
+_BLANK = b" \t\r\n"
+
+
+class NdjsonReader:
+    """Reads one NDJSON file. A record never spans two blocks, so every block stands for itself.
+
+    Args:
+        tags: of the load.
+        screen: of the schema.
+        write: canonical text of a record, from ``canonical_record``.
+    """
+
+    unit = "line"
+    settled = True
+
+    def __init__(self, tags: Tags, screen: Screen, write: Callable[[dict[str, Any]], str]) -> None:
+        self.layout: Layout = NDJSON
+        self.screen: Screen | None = screen
+        self._tags = tags
+        self._write = write
+
+    def begin(self, block: bytes) -> tuple[bytes, int]:
+        """An NDJSON file has nothing before its records."""
+        return block, 0
+
+    def tag(self, block: bytes, ordinal: int) -> tuple[bytes, int]:
+        """A plain record begins its line, so a replacement finds each of them."""
+        opening = self._tags.opening(ordinal)
+        tagged = (b"\n" + block).replace(b"\n{", b"\n" + opening)
+        records = (len(tagged) - len(block) - 1) // (len(opening) - 1)
+        return (tagged if tagged.endswith(b"\n") else tagged + b"\n")[1:], records
+
+    def untag(self, tagged: bytes, ordinal: int) -> bytes:
+        """Line for line what ``tag`` was given."""
+        return (b"\n" + tagged).replace(b"\n" + self._tags.opening(ordinal), b"\n{")[1:]
+
+    def exact(self, block: bytes, line: int, *, last: bool) -> Iterator[tuple[int, str]]:  # noqa: ARG002  a block ends with a line
+        """Parse line by line; blank lines are skipped but counted."""
+        for number, raw in enumerate(block.split(b"\n"), start=line):
+            if raw.strip(_BLANK):
+                yield number, self._record(raw, number)
+
+    def _record(self, raw: bytes, number: int) -> str:
+        try:
+            record = parsed(raw.decode())
+        except NotJson as error:
+            hint = "; for a JSON array or an indented document set multiLine=true" if _may_be_document(raw) else ""
+            raise malformed(f"{error}{hint}", unit="line", number=number, raw=excerpt(raw)) from None
+        except UnicodeDecodeError as error:
+            why = f"byte {error.start + 1} is not UTF-8"
+            raise malformed(why, unit="line", number=number, raw=excerpt(raw)) from None
+        return canonical_or_bad(self._write, record, unit="line", number=number, raw=excerpt(raw))
+
+
+def _may_be_document(raw: bytes) -> bool:
+    return raw.strip(_BLANK) in {b"[", b"{", b"[{"}

@@ -1,0 +1,188 @@
+"""Parquet: footers are checked against the schema, and only Iceberg's promotions are cast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from autoloader.engines.embedded.footers import check_columns
+from autoloader.engines.embedded.spool import room
+from autoloader.engines.embedded.sql import literal, quote
+from autoloader.engines.embedded.values import final_type
+from autoloader.errors import FileError, FileUnreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from io import BufferedWriter
+    from pathlib import Path
+
+    from autoloader.engines.embedded.fetch import Block, Fetcher
+    from autoloader.engines.embedded.writing import ParquetWriter, Written
+    from autoloader.model import ClaimedFile
+    from autoloader.schema.types import Schema
+
+
+@dataclass(slots=True)
+class ParquetIntake:
+    """One Parquet file in the spool.
+
+    Attributes:
+        found: for each column of the schema, the name of the file's column, None where it has none.
+    """
+
+    file: ClaimedFile
+    ordinal: int
+    path: Path
+    records: int = 0
+    bytes_read: int = 0
+    seconds: float = 0.0
+    error: FileError | None = None
+    found: tuple[str | None, ...] = ()
+
+
+class ParquetRoute:
+    """Spools Parquet files as they are.
+
+    Args:
+        connection: to DuckDB.
+        schema: of the ingestion.
+        writer: of the data files.
+        fetcher: reads the files.
+        new_path: gives a fresh path in the spool.
+    """
+
+    def __init__(
+        self,
+        *,
+        connection: duckdb.DuckDBPyConnection,
+        schema: Schema,
+        writer: ParquetWriter,
+        fetcher: Fetcher,
+        new_path: Callable[[], Path],
+    ) -> None:
+        self._connection = connection
+        self._schema = schema
+        self._writer = writer
+        self._fetcher = fetcher
+        self._new_path = new_path
+
+    def spool(self, files: Sequence[tuple[int, ClaimedFile]], fetched: Callable[[int], None]) -> SpooledParquet:
+        """Fetch some files and check their footers."""
+        intakes = {ordinal: ParquetIntake(file, ordinal, self._new_path()) for ordinal, file in files}
+        open_files: dict[int, BufferedWriter] = {}
+        try:
+            for block in self._fetcher.blocks(files, _whole):
+                self._write(intakes[block.ordinal], block, open_files)
+                fetched(block.bytes_read)
+        finally:
+            for file in open_files.values():
+                file.close()
+        for intake in intakes.values():
+            self._check(intake)
+        return SpooledParquet(list(intakes.values()), self._schema, self._connection, self._writer)
+
+    def _write(self, intake: ParquetIntake, block: Block, open_files: dict[int, BufferedWriter]) -> None:
+        intake.bytes_read += block.bytes_read
+        intake.seconds = block.seconds
+        if block.error is not None:
+            if not isinstance(block.error, FileError):
+                raise block.error
+            intake.error = block.error
+        with room(intake.path.parent):
+            if block.ordinal not in open_files:
+                open_files[block.ordinal] = intake.path.open("wb")
+            open_files[block.ordinal].write(block.data)
+            if block.last:
+                open_files.pop(block.ordinal).close()
+
+    def _check(self, intake: ParquetIntake) -> None:
+        if intake.error is not None or intake.path.stat().st_size == 0:
+            return
+        try:
+            with pq.ParquetFile(intake.path) as parquet:
+                intake.found = check_columns(parquet.schema_arrow, self._schema)
+                intake.records = parquet.metadata.num_rows
+        except (pa.ArrowException, OSError) as error:
+            intake.error = FileUnreadable(f"the file is not Parquet, or is broken or truncated: {_first_line(error)}")
+        except FileError as error:
+            intake.error = error
+
+
+def _whole(stream: Iterator[bytes]) -> Iterator[bytes]:
+    return stream
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0]
+
+
+class SpooledParquet:
+    """Parquet files on disk."""
+
+    def __init__(
+        self,
+        intakes: list[ParquetIntake],
+        schema: Schema,
+        connection: duckdb.DuckDBPyConnection,
+        writer: ParquetWriter,
+    ) -> None:
+        self._intakes = intakes
+        self._schema = schema
+        self._connection = connection
+        self._writer = writer
+
+    def parse(self) -> Written | None:
+        """Write all good files; when that fails each is read alone, to find the broken ones."""
+        good = self._good()
+        if not good:
+            return None
+        try:
+            return self._writer.write(self._select(good))
+        except (duckdb.Error, UnicodeDecodeError) as failure:
+            broken = [intake for intake in good if self._broken(intake)]
+            if not broken:
+                raise failure from None
+            return self.parse()
+
+    def _good(self) -> list[ParquetIntake]:
+        return [intake for intake in self._intakes if intake.error is None and intake.records]
+
+    def _broken(self, intake: ParquetIntake) -> bool:
+        columns = ", ".join(f"count(typed{at})" for at in range(len(self._schema.columns)))
+        try:
+            self._connection.execute(f"SELECT {columns} FROM ({self._select([intake])})").fetchall()
+        except (duckdb.Error, UnicodeDecodeError) as error:
+            intake.error = FileUnreadable(f"the file has a good footer but cannot be read: {_first_line(error)}")
+        return intake.error is not None
+
+    def _select(self, intakes: Sequence[ParquetIntake]) -> str:
+        """One read for each group of files that have the same columns."""
+        groups: dict[tuple[str | None, ...], list[ParquetIntake]] = {}
+        for intake in intakes:
+            groups.setdefault(intake.found, []).append(intake)
+        return " UNION ALL ".join(self._group(found, members) for found, members in groups.items())
+
+    def _group(self, found: tuple[str | None, ...], intakes: Sequence[ParquetIntake]) -> str:
+        values = ", ".join(
+            f"CAST({'NULL' if name is None else 's.' + quote(name)} AS {final_type(column.type)}) AS typed{at}"
+            for at, (name, column) in enumerate(zip(found, self._schema.columns, strict=True))
+        )
+        listed = ", ".join(literal(str(intake.path)) for intake in intakes)
+        ordinals = ", ".join(f"({literal(str(intake.path))}, {intake.ordinal})" for intake in intakes)
+        return (
+            f"SELECT o.ordinal, {values} FROM read_parquet([{listed}], filename = 'autoloader_file', "
+            f"union_by_name = true) s JOIN (VALUES {ordinals}) o(path, ordinal) ON s.autoloader_file = o.path"
+        )
+
+    def verdicts(self) -> Sequence[ParquetIntake]:
+        """Every file of the batch."""
+        return self._intakes
+
+    def remove(self) -> None:
+        """Give the room back."""
+        for intake in self._intakes:
+            intake.path.unlink(missing_ok=True)

@@ -1,0 +1,76 @@
+"""What the spool asks of a format: how the blocks of one file become records, exactly, one by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from autoloader.engines.embedded.screen import Screen
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What blocks of several files must have in common to share a spool file.
+
+    Attributes:
+        kind: ``ndjson`` (as it came, or canonical) or ``csv``.
+        header: for CSV: the schema's column that stands at each position, None for one that is left out.
+    """
+
+    kind: str
+    header: tuple[str | None, ...] = ()
+
+
+NDJSON = Layout("ndjson")
+
+
+class RecordReader(Protocol):
+    """Reads one file, a block at a time.
+
+    Attributes:
+        unit: what its records are counted by: ``line`` or ``element``.
+        layout: of the blocks that the screen finds plain; known after ``begin``.
+        screen: None where no block can be trusted unseen.
+        settled: false while a record has begun that the blocks so far do not end: the next one must be read exactly.
+    """
+
+    unit: str
+    layout: Layout
+    screen: Screen | None
+
+    @property
+    def settled(self) -> bool:
+        """See above."""
+        ...
+
+    def begin(self, block: bytes) -> tuple[bytes, int]:
+        """Take what comes before the records from the first block; the rest, and how many lines were taken.
+
+        Raises:
+            FileError: the file does not begin as it must.
+        """
+        ...
+
+    def tag(self, block: bytes, ordinal: int) -> tuple[bytes, int]:
+        """A plain block with the file's ordinal on every record, and how many records there are."""
+        ...
+
+    def untag(self, tagged: bytes, ordinal: int) -> bytes:
+        """The block again, line for line."""
+        ...
+
+    def exact(self, block: bytes, line: int, *, last: bool) -> Iterator[tuple[int, str]]:
+        """The records that end in this block: where each begins, and its canonical text.
+
+        Args:
+            block: the next bytes of the file.
+            line: the physical line at which the block begins.
+            last: whether the file ends with it.
+
+        Raises:
+            BadRecord: at the first one that the contract refuses; the records before it have been given.
+        """
+        ...

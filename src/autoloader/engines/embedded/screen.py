@@ -1,0 +1,150 @@
+"""The screen: one regular expression, made from the schema, that says whether bytes are plain enough to be trusted.
+
+It is a whitelist. Bytes that match it are read by DuckDB with exactly the values and the refusals of the contract;
+whatever does not match takes the exact path. So a gap in the expression costs time and never a value.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from autoloader.schema.types import Array, Column, DataType, Decimal, Map, Scalar, Schema, Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+UTF8 = (
+    r"[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]"
+    r"|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}"
+)
+"""A well-formed character beyond ASCII (RFC 3629): neither overlong nor a surrogate nor past U+10FFFF."""
+
+_HEX = "[0-9a-fA-F]"
+_PAIR = rf"[dD][89abAB]{_HEX}{{2}}\\u[dD][c-fC-F]{_HEX}{{2}}"
+_ESCAPE = rf'\\(?:["\\/bfnrt]|u(?:[0-9a-cefA-CEF]{_HEX}{{3}}|[dD][0-7]{_HEX}{{2}}|{_PAIR}))'
+_STRING = rf'"(?:[\x20\x21\x23-\x5b\x5d-\x7f]|{UTF8}|{_ESCAPE})*"'
+_BLANK = r"[ \t]*"
+
+# Numbers by what DuckDB's detour through a double does to them: nothing that the column would show.
+_INTEGER = r"0|-?[1-9][0-9]{0,39}"
+_AS_WRITTEN = (
+    rf"{_INTEGER}"
+    r"|-?[1-9][0-9]{0,11}\.(?:0|[0-9]{0,1}[1-9])"
+    r"|-?[1-9][0-9]{0,7}\.[0-9]{0,5}[1-9]"
+    r"|-?[1-9][0-9]{0,2}\.[0-9]{0,10}[1-9]"
+    r"|-?0\.0{0,2}[1-9](?:[0-9]{0,9}[1-9])?"
+)
+_WHOLE = r"-?(?:0|[1-9][0-9]{0,39})(?:\.0{1,9})?"
+_EXPONENT = r"[eE][+-]?[0-9]{1,2}"
+_SHORT = (
+    rf"{_INTEGER}|-?(?:0|[1-9][0-9]{{0,7}})(?:\.[0-9]{{1,6}}(?:{_EXPONENT})?|{_EXPONENT})"
+    r"|-?(?:0|[1-9][0-9]{0,11})\.[0-9]{1,2}|-?(?:0|[1-9][0-9]{0,2})\.[0-9]{1,11}"
+)
+_DOUBLE = rf"{_INTEGER}|-?(?:0|[1-9][0-9]{{0,29}})(?:\.[0-9]{{1,30}}(?:{_EXPONENT})?|{_EXPONENT})"
+_LARGEST_REPEAT = 1000  # of RE2
+_SCALARS = {
+    Scalar.STRING: f"true|false|{_AS_WRITTEN}",
+    Scalar.INT: _WHOLE,
+    Scalar.BIGINT: _WHOLE,
+    Scalar.FLOAT: _SHORT,
+    Scalar.DOUBLE: _DOUBLE,
+    Scalar.BOOLEAN: "true|false",
+}
+
+
+class Screen:
+    """Whether blocks of bytes match a pattern as a whole.
+
+    Args:
+        pattern: in RE2's syntax, over bytes.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = rf"\A(?:{pattern})\z"
+
+    def plain(self, blocks: Sequence[bytes]) -> list[bool]:
+        """One answer for each block. The expression is compiled once a call: pass some MB at a time.
+
+        A schema so wide that the expression is over RE2's size makes every block suspicious.
+        """
+        values = pa.array(blocks, pa.large_binary())
+        try:
+            answers = pc.match_substring_regex(values, self._pattern).to_pylist()
+        except pa.ArrowInvalid:
+            return [False] * len(blocks)
+        return [bool(answer) for answer in answers]
+
+
+def ndjson_pattern(schema: Schema) -> str:
+    """Lines that hold one object each, with keys of the schema only, or nothing."""
+    return rf"(?:{_line(schema)}\r?\n)*(?:{_line(schema)})?"
+
+
+def _line(schema: Schema) -> str:
+    return rf"(?:{_object(schema.columns)}{_BLANK})?"
+
+
+def _value(column_type: DataType) -> str:
+    match column_type:
+        case Scalar():
+            return _either(_STRING, "null", *([_SCALARS[column_type]] if column_type in _SCALARS else []))
+        case Decimal():
+            return _either(_STRING, "null", _SHORT)
+        case Array(element):
+            return _either("null", rf"\[{_BLANK}{_list_of(_value(element))}\]")
+        case Map(_, value):
+            entry = f"{_STRING}{_BLANK}:{_BLANK}{_value(value)}"
+            return _either("null", rf"\{{{_BLANK}{_list_of(entry)}\}}")
+        case Struct(columns):
+            return _either("null", _object(columns))
+
+
+def _object(columns: Sequence[Column]) -> str:
+    """An object whose keys are those of ``columns``; keys of one kind of value share it, or the expression grows."""
+    keys: dict[str, list[str]] = {}
+    for column in columns:
+        if _writes_as_it_is(column.name):
+            keys.setdefault(_value(column.type), []).append(re.escape(column.name))
+    members = [f'"{_either(*names)}"{_BLANK}:{_BLANK}{value}' for value, names in keys.items()]
+    return rf"\{{{_BLANK}{_list_of(_either(*members)) if members else ''}\}}"
+
+
+def _writes_as_it_is(name: str) -> bool:
+    """A key that JSON must escape is left to the exact path."""
+    return name.isprintable() and not {'"', "\\"} & set(name)
+
+
+def _list_of(item: str) -> str:
+    return f"(?:{item}{_BLANK}(?:,{_BLANK}{item}{_BLANK})*)?"
+
+
+def _either(*options: str) -> str:
+    return f"(?:{'|'.join(options)})"
+
+
+def csv_pattern(fields: int, *, sep: str, quote: str | None, escape: str | None, comment: str | None) -> str | None:
+    """Lines of exactly ``fields`` fields, none with a line end inside; None where no expression is worth its size."""
+    special = [character for character in (sep, quote, escape, comment) if character]
+    if fields > _LARGEST_REPEAT or any(not character.isascii() for character in special):
+        return None
+    bare = _characters(without=[sep, quote])
+    first = _characters(without=[sep, quote, comment])
+    forms = [f"{first}{bare}*"] if fields == 1 else [f"(?:{first}{bare}*)?"]
+    others = [f"{bare}*"]
+    if quote:
+        inner = _characters(without=[quote, escape])
+        doubled = f"|{re.escape(quote) * 2}" if escape == quote else ""
+        quoted = f"{re.escape(quote)}(?:{inner}{doubled})*{re.escape(quote)}"
+        forms.append(quoted)
+        others.append(quoted)
+    return rf"(?:{_either(*forms)}(?:{re.escape(sep)}{_either(*others)}){{{fields - 1}}}\r?\n)*"
+
+
+def _characters(without: Iterable[str | None]) -> str:
+    left_out = {character for character in without if character}
+    kept = "".join(rf"\x{code:02x}" for code in (9, *range(0x20, 0x7F)) if chr(code) not in left_out)
+    return f"(?:[{kept}]|{UTF8})"

@@ -1,0 +1,103 @@
+"""The spool: local files, each holding the records of many source files, with a note of where each of those lies."""
+
+from __future__ import annotations
+
+import errno
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from autoloader.errors import SpoolFull
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+@contextmanager
+def room(folder: Path) -> Iterator[None]:
+    """Translate "no space left" into SpoolFull."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise SpoolFull(f"No room left in the spool {folder}: free some, or point spool_dir elsewhere.") from error
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The records of one source file in one segment.
+
+    Attributes:
+        segment: where they lie.
+        offset: first byte.
+        length: bytes.
+        line: physical line at which they begin in the source file.
+        canonical: whether they are canonical records (else plain ones, tagged).
+    """
+
+    segment: Segment
+    offset: int
+    length: int
+    line: int
+    canonical: bool
+
+    def read(self) -> bytes:
+        """The bytes."""
+        with self.segment.path.open("rb") as file:
+            file.seek(self.offset)
+            return file.read(self.length)
+
+    def blank(self) -> None:
+        """Overwrite with line ends: every reader skips them, and the other slices stay where they are."""
+        with self.segment.path.open("r+b") as file:
+            file.seek(self.offset)
+            file.write(b"\n" * self.length)
+
+
+class Segment:
+    """One file of the spool, appended to and then read as a whole.
+
+    Attributes:
+        path: of the file.
+        size: bytes written so far.
+        longest: no line is longer than this.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self.longest = 0
+        self._file = path.open("wb", buffering=1024**2)
+
+    def append(self, data: bytes, *, line: int, canonical: bool, longest: int) -> Slice:
+        """Add some records.
+
+        Args:
+            data: whole lines.
+            line: physical line at which they begin in their source file.
+            canonical: whether they are canonical.
+            longest: no line of ``data`` is longer.
+
+        Raises:
+            SpoolFull: no room on the disk.
+        """
+        with room(self.path.parent):
+            self._file.write(data)
+        added = Slice(self, self.size, len(data), line, canonical)
+        self.size += len(data)
+        self.longest = max(self.longest, longest)
+        return added
+
+    def close(self) -> None:
+        """Write out what is buffered; the file can be read from now on."""
+        with room(self.path.parent):
+            self._file.close()
+
+    def remove(self) -> None:
+        """Give the room back."""
+        self._file.close()
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,204 @@
+"""The SQL that reads a spool full of records, judges every value by its text, and writes Parquet with field ids."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autoloader.engines.embedded import values
+from autoloader.engines.embedded.sql import literal, quote
+from autoloader.errors import TableMismatch
+from autoloader.model import LOAD_ID, LOADED_AT, METADATA_COLUMNS, SOURCE_FILE, SOURCE_MODIFIED_AT
+from autoloader.schema.types import Array, Map, Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+    from uuid import UUID
+
+    from autoloader.engines.embedded.readers import Layout
+    from autoloader.engines.embedded.spool import Segment
+    from autoloader.engines.embedded.tags import Tags
+    from autoloader.engines.options import CsvOptions, Options
+    from autoloader.schema.table import TableShape
+    from autoloader.schema.types import Column, DataType, Schema
+
+FILES = "files"
+"""Name of the small table (ordinal, path, modified_at) that a statement joins for the metadata columns."""
+
+PARTITION = "autoloader_partition"
+"""The column that COPY splits files by; it is not written."""
+
+BAD_VALUE = "autoloader: a value is bad"
+"""What DuckDB's error says when the fast statement met a value that the contract refuses."""
+
+_SMALLEST_BUFFER = 1024**2
+
+
+def ndjson_source(paths: Sequence[Path], longest: int, schema: Schema, tags: Tags) -> str:
+    """A SELECT of ``ordinal, line, text0, text1, …`` from NDJSON spool files, every leaf as text."""
+    columns = [(tags.file, "INTEGER"), (tags.line, "BIGINT")]
+    columns += [(column.name, values.text_type(column.type)) for column in schema.columns]
+    spec = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in columns)
+    names = [quote(name) for name, _ in columns]
+    texts = "".join(f", {name} AS text{at}" for at, name in enumerate(names[2:]))
+    return (
+        f"SELECT {names[0]} AS ordinal, {names[1]} AS line{texts} FROM read_json({_listed(paths)}, "
+        f"format = 'newline_delimited', columns = {{{spec}}}, maximum_object_size = {_buffer(longest)})"
+    )
+
+
+def csv_source(paths: Sequence[Path], layout: Layout, longest: int, schema: Schema, options: CsvOptions) -> str:
+    """The same from CSV spool files whose lines begin with the ordinal and follow one header."""
+    spec = ", ".join(["ordinal: 'INTEGER'", *(f"c{at}: 'VARCHAR'" for at in range(len(layout.header)))])
+    at = {name: position for position, name in enumerate(layout.header)}
+    texts = "".join(
+        f", {values.csv_text(column.type, f'c{at[column.name]}')} AS text{position}"
+        for position, column in enumerate(schema.columns)
+    )
+    nulls = ["", *([options.null_value] if options.null_value else [])]
+    return (
+        f"SELECT ordinal, NULL::BIGINT AS line{texts} FROM read_csv({_listed(paths)}, auto_detect = false, "
+        f"header = false, delim = {literal(options.sep)}, quote = {literal(options.quote or '')}, "
+        f"escape = {literal(options.escape or '' if options.quote else '')}, new_line = '\\n', strict_mode = true, "
+        f"null_padding = false, nullstr = [{', '.join(map(literal, nulls))}], allow_quoted_nulls = false, "
+        f"max_line_size = {_buffer(longest)}, columns = {{{spec}}})"
+    )
+
+
+def _listed(paths: Sequence[Path]) -> str:
+    return f"[{', '.join(literal(str(path)) for path in paths)}]"
+
+
+def _buffer(longest: int) -> int:
+    """Room for the longest line; DuckDB allocates twice as much for each thread."""
+    return max(longest + 64, _SMALLEST_BUFFER)
+
+
+def longest_line(segments: Sequence[Segment]) -> int:
+    """No line of the segments is longer."""
+    return max((segment.longest for segment in segments), default=0)
+
+
+class Judgement:
+    """The values of every column and whether the contract takes them, over a source of texts.
+
+    Args:
+        schema: the columns that are read.
+        options: date and time patterns.
+    """
+
+    def __init__(self, schema: Schema, options: Options) -> None:
+        self._schema = schema
+        self._options = options
+
+    def typed(self, source: str) -> str:
+        """A SELECT that adds the typed values ``typed0, typed1, …`` to the source."""
+        typed = "".join(
+            f", {values.typed(column.type, f'text{at}', self._options)} AS typed{at}"
+            for at, column in enumerate(self._schema.columns)
+        )
+        return f"SELECT *{typed} FROM ({source})"
+
+    @property
+    def bad(self) -> str:
+        """SQL over ``typed``: whether any value of a record is bad."""
+        each = [
+            values.is_bad(column.type, f"text{at}", self._options, value=f"typed{at}")
+            for at, column in enumerate(self._schema.columns)
+        ]
+        return " OR ".join(judged for judged in each if judged != "false") or "false"
+
+    def good(self, source: str) -> str:
+        """A SELECT of the typed records that fails with BAD_VALUE at the first bad one."""
+        typed = self.typed(source)
+        return (
+            typed
+            if self.bad == "false"
+            else (f"SELECT * FROM ({typed}) WHERE CASE WHEN {self.bad} THEN error({literal(BAD_VALUE)}) ELSE true END")
+        )
+
+    def bad_files(self, source: str) -> str:
+        """A SELECT of the ordinals of all files that hold a bad value."""
+        return f"SELECT DISTINCT ordinal FROM ({self.typed(source)}) WHERE {self.bad}"
+
+    def first_bad(self, source: str) -> str:
+        """A SELECT of ordinal, line, and for each column its reason and text, of each file's first bad record."""
+        judged = ""
+        for at, column in enumerate(self._schema.columns):
+            text = f"text{at}"
+            why = values.reason(column.type, text, self._options)
+            judged += f", {why} AS reason{at}, {_shown(column.type, text)} AS shown{at}"
+        return (
+            f"SELECT ordinal, line{judged} FROM (SELECT * FROM ({self.typed(source)}) WHERE {self.bad} "
+            f"QUALIFY row_number() OVER (PARTITION BY ordinal ORDER BY line) = 1)"
+        )
+
+
+def _shown(column_type: DataType, text: str) -> str:
+    nested = isinstance(column_type, (Array, Map, Struct))
+    return f"left(CAST(to_json({text}) AS VARCHAR), 65536)" if nested else f"left({text}, 65536)"
+
+
+class TableColumns:
+    """What is written: the table's columns that the schema or the metadata gives, in the table's order.
+
+    Args:
+        shape: of the table.
+        schema: of the ingestion.
+        load_id: for ``_load_id``.
+        loaded_at: for ``_loaded_at``.
+
+    Raises:
+        TableMismatch: a column of the schema is not in the table.
+    """
+
+    def __init__(self, shape: TableShape, schema: Schema, load_id: UUID, loaded_at: datetime) -> None:
+        self._shape = shape
+        at = {name: position for position, name in enumerate(schema.names)}
+        lacking = [name for name in schema.names if name not in shape.schema.names]
+        if lacking:
+            raise TableMismatch(f"The table lacks the columns {', '.join(lacking)}: add them, or leave them out.")
+        metadata = {
+            SOURCE_FILE: "path",
+            SOURCE_MODIFIED_AT: "modified_at",
+            LOAD_ID: literal(str(load_id)),
+            LOADED_AT: f"{literal(loaded_at.isoformat())}::TIMESTAMPTZ",
+        }
+        self.written = [c for c in shape.schema.columns if c.name in at or c.name in METADATA_COLUMNS]
+        given = metadata | {name: f"typed{position}" for name, position in at.items()}
+        self._sql = {c.name: f"CAST({given[c.name]} AS {values.final_type(c.type)})" for c in self.written}
+
+    def select(self, good: str) -> str:
+        """A SELECT of the columns under their names."""
+        columns = ", ".join(f"{sql} AS {quote(name)}" for name, sql in self._sql.items())
+        return f"SELECT {columns} FROM ({good}) JOIN {FILES} USING (ordinal)"
+
+    @property
+    def field_ids(self) -> str:
+        """The option FIELD_IDS with the id of every written column, at every depth.
+
+        Raises:
+            TableMismatch: the shape does not tell the id of one.
+        """
+        return _field_ids(self.written, (), self._shape.field_ids)
+
+
+def _field_ids(columns: Sequence[Column], above: tuple[str, ...], ids: Mapping[tuple[str, ...], int]) -> str:
+    return "{" + ", ".join(f"{literal(c.name)}: {_field_id(c.type, (*above, c.name), ids)}" for c in columns) + "}"
+
+
+def _field_id(column_type: DataType, path: tuple[str, ...], ids: Mapping[tuple[str, ...], int]) -> str:
+    if path not in ids:
+        raise TableMismatch(f"The table has no field id for {'.'.join(path)}.")
+    own = f"__duckdb_field_id: {ids[path]}"
+    match column_type:
+        case Struct(columns):
+            return f"{{{own}, {_field_ids(columns, path, ids)[1:]}"
+        case Array(element):
+            return f"{{{own}, element: {_field_id(element, (*path, 'element'), ids)}}}"
+        case Map(key, value):
+            inner = f"key: {_field_id(key, (*path, 'key'), ids)}, value: {_field_id(value, (*path, 'value'), ids)}"
+            return f"{{{own}, {inner}}}"
+        case _:
+            return str(ids[path])

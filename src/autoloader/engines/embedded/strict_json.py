@@ -1,0 +1,204 @@
+"""JSON by RFC 8259 and no more, with every number kept as its text; and records made canonical for DuckDB.
+
+In a canonical record every scalar is a JSON string that holds its exact text, so that no reader can change it on the
+way. A key that the schema does not know is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from autoloader.errors import BadRecord
+from autoloader.schema.types import Array, Column, DataType, Map, Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Canonical = str | list[Any] | dict[str, Any] | None
+Convert = "Callable[[Any], Canonical]"
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class _Number(str):
+    """The text of a JSON number, to be told from a JSON string."""
+
+    __slots__ = ()
+
+
+class NotJson(ValueError):  # noqa: N818  it never leaves the readers, who add the place and raise BadRecord
+    """The text is not JSON; ``str()`` says why."""
+
+
+class Mismatch(ValueError):  # noqa: N818  likewise
+    """An array where an object belongs, or the like.
+
+    Attributes:
+        code: the reason code.
+        value: the value found.
+    """
+
+    def __init__(self, code: str, value: object) -> None:
+        super().__init__(code)
+        self.code = code
+        self.value = value
+        self.column: str | None = None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise NotJson(f"{name} is not a JSON value")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]  # add returns None on purpose: false
+        raise NotJson(f"the key {json.dumps(twice)} comes twice")
+    return found
+
+
+DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_int=_Number, parse_float=_Number, parse_constant=_no_constant
+)
+"""Raises ValueError (json's own or NotJson) or RecursionError."""
+
+
+def parsed(text: str) -> Any:  # noqa: ANN401  JSON is any value
+    """The value of one JSON text.
+
+    Raises:
+        NotJson: with the reason.
+    """
+    try:
+        value = DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise NotJson(f"{error.msg} at character {error.pos + 1}") from None
+    except RecursionError:
+        raise NotJson("it is nested too deeply") from None
+    refuse_lone_surrogates(text, value)
+    return value
+
+
+def refuse_lone_surrogates(text: str, value: object) -> None:
+    """Python reads a lone surrogate; UTF-8 cannot hold it, and the contract refuses it.
+
+    Raises:
+        NotJson: there is one.
+    """
+    if _SURROGATE.search(text):
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise NotJson("a lone surrogate stands in a string") from None
+
+
+def canonical_record(columns: Sequence[Column]) -> Callable[[dict[str, Any]], str]:
+    """A function from a parsed record to its canonical text. It raises Mismatch with the column's name."""
+    convert = _struct(columns)
+
+    def written(record: dict[str, Any]) -> str:
+        return json.dumps(convert(record), ensure_ascii=False, separators=(",", ":"))
+
+    return written
+
+
+def _converter(column_type: DataType) -> Callable[[Any], Canonical]:
+    match column_type:
+        case Struct(columns):
+            return _checked(dict, "not_struct", _struct(columns))
+        case Array(element):
+            item = _converter(element)
+            return _checked(list, "not_array", lambda values: [item(value) for value in values])
+        case Map(_, value_type):
+            entry = _converter(value_type)
+            return _checked(dict, "not_map", lambda values: {key: entry(value) for key, value in values.items()})
+        case _:
+            return leaf_text
+
+
+def _checked(kind: type, code: str, convert: Callable[[Any], Canonical]) -> Callable[[Any], Canonical]:
+    def of_kind(value: object) -> Canonical:
+        if value is None:
+            return None
+        if not isinstance(value, kind):
+            raise Mismatch(code, value)
+        return convert(value)
+
+    return of_kind
+
+
+def _struct(columns: Sequence[Column]) -> Callable[[dict[str, Any]], dict[str, Canonical]]:
+    converters = [(column.name, _converter(column.type)) for column in columns]
+
+    def convert(record: dict[str, Any]) -> dict[str, Canonical]:
+        found: dict[str, Canonical] = {}
+        for name, convert_value in converters:
+            value = record.get(name)
+            if value is not None:
+                try:
+                    found[name] = convert_value(value)
+                except Mismatch as mismatch:
+                    mismatch.column = name if mismatch.column is None else f"{name}.{mismatch.column}"
+                    raise
+        return found
+
+    return convert
+
+
+def leaf_text(value: object) -> str | None:
+    """A scalar as its text; an object or array as compact JSON, for the column to take (STRING) or to refuse."""
+    if isinstance(value, str):
+        return str(value)
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return compact(value)
+
+
+def compact(value: object) -> str:
+    """Compact JSON with every number as it was written."""
+    match value:
+        case _Number():
+            return str(value)
+        case dict():
+            return "{" + ",".join(f"{json.dumps(k, ensure_ascii=False)}:{compact(v)}" for k, v in value.items()) + "}"
+        case list():
+            return "[" + ",".join(compact(item) for item in value) + "]"
+        case _:
+            return json.dumps(value, ensure_ascii=False)
+
+
+def canonical_or_bad(
+    write: Callable[[dict[str, Any]], str], record: object, *, unit: str, number: int, raw: str
+) -> str:
+    """The canonical text of a parsed record.
+
+    Args:
+        write: made by ``canonical_record``.
+        record: what was parsed.
+        unit: ``line`` or ``element``.
+        number: which one.
+        raw: the start of the record's text.
+
+    Raises:
+        BadRecord: it is not an object, or a column holds another kind of value than its type takes.
+    """
+    if not isinstance(record, dict):
+        raise malformed("it is not a JSON object", unit=unit, number=number, raw=raw)
+    try:
+        return write(record)
+    except Mismatch as mismatch:
+        kind = mismatch.code.removeprefix("not_").upper()
+        shown = compact(mismatch.value)[:100]
+        message = f'{unit} {number}, column "{mismatch.column}": {shown} is not a {kind} ({mismatch.code})'
+        raise BadRecord(message, code=mismatch.code, line=number, column=mismatch.column, raw=raw) from None
+    except RecursionError:
+        raise malformed("it is nested too deeply", unit=unit, number=number, raw=raw) from None
+
+
+def malformed(why: str, *, unit: str, number: int, raw: str) -> BadRecord:
+    """A record that is not what its format says."""
+    return BadRecord(f"{unit} {number}: the record is malformed: {why}", code="malformed", line=number, raw=raw)

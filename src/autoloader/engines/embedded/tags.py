@@ -1,0 +1,42 @@
+"""The two extra keys that let the records of many files share one spool file, and lead each back to where it stood."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """Names of the extra keys of one load, drawn at random: no record can bring them along by chance or on purpose.
+
+    Attributes:
+        file: key of the file's ordinal in its load.
+        line: key of the physical line (JSON documents: element number) where a record begins.
+    """
+
+    file: str
+    line: str
+
+    def opening(self, ordinal: int) -> bytes:
+        """What replaces the opening brace of a record of this file; ``{}`` becomes ``{"…":1,}``, which DuckDB takes."""
+        return b'{"%s":%d,' % (self.file.encode(), ordinal)
+
+    def canonical(self, ordinal: int, line: int, record: str) -> str:
+        """A canonical record (a JSON object as text) with both keys, as one line."""
+        rest = "," + record[1:] if record != "{}" else "}"
+        return f'{{"{self.file}":{ordinal},"{self.line}":{line}{rest}\n'
+
+
+def draw_tags(taken: Iterable[str]) -> Tags:
+    """Tags whose names differ from every name in ``taken``, also when case is folded."""
+    folded = {name.casefold() for name in taken}
+    while True:
+        token = secrets.token_hex(4)
+        tags = Tags(file=f"f{token}", line=f"n{token}")
+        if not {tags.file, tags.line} & folded:
+            return tags

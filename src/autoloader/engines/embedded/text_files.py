@@ -1,0 +1,111 @@
+"""JSON and CSV: cut into blocks, screened, and collected in a few segments whatever the number of files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autoloader.engines.embedded import streams
+from autoloader.engines.embedded.batch import Batch, Intake
+from autoloader.engines.embedded.csv_files import CsvDialect, CsvReader
+from autoloader.engines.embedded.documents import DocumentReader
+from autoloader.engines.embedded.ndjson import NdjsonReader
+from autoloader.engines.embedded.parsing import Parser
+from autoloader.engines.embedded.screen import Screen, ndjson_pattern
+from autoloader.engines.embedded.strict_json import canonical_record
+from autoloader.engines.embedded.tags import draw_tags
+from autoloader.engines.options import CsvOptions, JsonOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    import duckdb
+
+    from autoloader.engines.embedded.fetch import Fetcher
+    from autoloader.engines.embedded.readers import RecordReader
+    from autoloader.engines.embedded.writing import ParquetWriter, Written
+    from autoloader.engines.options import Options
+    from autoloader.model import ClaimedFile
+    from autoloader.schema.types import Schema
+
+_REPORTED_AT_ONCE = 4 * 1024**2
+
+
+class TextRoute:
+    """Spools text files.
+
+    Args:
+        connection: to DuckDB.
+        schema: of the ingestion.
+        options: of the ingestion.
+        writer: of the data files.
+        fetcher: reads the files.
+        new_path: gives a fresh path in the spool.
+    """
+
+    def __init__(
+        self,
+        *,
+        connection: duckdb.DuckDBPyConnection,
+        schema: Schema,
+        options: Options,
+        writer: ParquetWriter,
+        fetcher: Fetcher,
+        new_path: Callable[[], Path],
+    ) -> None:
+        self._fetcher = fetcher
+        self._new_path = new_path
+        self._tags = draw_tags(schema.names)
+        self._parser = Parser(
+            connection=connection, schema=schema, options=options, tags=self._tags, writer=writer, new_path=new_path
+        )
+        self._new_reader = self._readers(schema, options)
+
+    def _readers(self, schema: Schema, options: Options) -> Callable[[], RecordReader]:
+        if isinstance(options, CsvOptions):
+            dialect = CsvDialect(options, schema)
+            return lambda: CsvReader(dialect)
+        write = canonical_record(schema.columns)
+        if isinstance(options, JsonOptions) and options.multi_line:
+            return lambda: DocumentReader(write)
+        screen = Screen(ndjson_pattern(schema))
+        return lambda: NdjsonReader(self._tags, screen, write)
+
+    def spool(self, files: Sequence[tuple[int, ClaimedFile]], fetched: Callable[[int], None]) -> SpooledText:
+        """Fetch, screen and write down some files."""
+        intakes = {ordinal: Intake(file, ordinal, self._new_reader()) for ordinal, file in files}
+        batch = Batch(intakes, self._tags, self._new_path)
+        unreported = 0
+        for block in self._fetcher.blocks(files, _cut):
+            batch.add(block)
+            unreported += block.bytes_read
+            if unreported > _REPORTED_AT_ONCE:
+                fetched(unreported)
+                unreported = 0
+        batch.close()
+        fetched(unreported)
+        return SpooledText(batch, self._parser)
+
+
+def _cut(stream: Iterator[bytes]) -> Iterator[bytes]:
+    return streams.blocks(streams.text(stream))
+
+
+class SpooledText:
+    """A batch on disk, and the parser that will read it."""
+
+    def __init__(self, batch: Batch, parser: Parser) -> None:
+        self._batch = batch
+        self._parser = parser
+
+    def parse(self) -> Written | None:
+        """See ``Parser.parse``."""
+        return self._parser.parse(self._batch)
+
+    def verdicts(self) -> Sequence[Intake]:
+        """Every file of the batch."""
+        return list(self._batch.files.values())
+
+    def remove(self) -> None:
+        """Give the room back."""
+        self._batch.remove()
