@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 
     from autoloader.model import Outcome
 
-_PREPARED_OUTCOMES = """
-    CREATE TEMPORARY TABLE prepared (
-        file_id bigint PRIMARY KEY, status text, records_ingested bigint, records_rejected bigint, bytes_read bigint,
-        duration_ms bigint, error_type text, error_message text
-    ) ON COMMIT DROP"""
+_PREPARED = {
+    "file_id": "bigint",
+    "status": "text",
+    "records_ingested": "bigint",
+    "records_rejected": "bigint",
+    "bytes_read": "bigint",
+    "duration_ms": "bigint",
+    "error_type": "text",
+    "error_message": "text",
+}
 _STORE = named(
     "outcomes.store",
     "Writes what became of each file into its attempt.",
@@ -83,7 +88,7 @@ _PUT_BACK = named(
 
 def store(conn: Connection, load_id: UUID, outcomes: Sequence[Outcome]) -> int:
     """Write what became of the files of a load; returns how many of the outcomes are about files of the load."""
-    copied(conn, _PREPARED_OUTCOMES, "prepared", map(_row, outcomes))
+    copied(conn, "prepared", _PREPARED, map(_row, outcomes), key="file_id")
     stored = conn.execute(_STORE, {"load_id": load_id}).rowcount
     conn.execute(_DROP)
     return stored

@@ -83,19 +83,18 @@ _RECORD_ERROR = named(
 _LOCK = named(
     "runs.lock",
     "Waits for the claims under way in a run, and keeps new ones out.",
-    "SELECT status FROM runs WHERE id = :run_id FOR NO KEY UPDATE",
+    "SELECT ingestion_id FROM runs WHERE id = :run_id AND status = 'RUNNING' FOR NO KEY UPDATE",
 )
 _END = named(
     "runs.end_if_settled",
     "Ends a listed run with no file waiting or in a load; its counters are what the outcomes say, each file once.",
     f"""
     WITH settled AS MATERIALIZED (
-        SELECT r.id, r.ingestion_id FROM runs r
+        SELECT r.id FROM runs r
         WHERE r.id = :run_id AND r.status = 'RUNNING' AND r.listed_at IS NOT NULL
-          AND NOT EXISTS (SELECT FROM processed_files f
-                          WHERE f.ingestion_id = r.ingestion_id AND f.status = 'DISCOVERED' AND NOT f.deferred)
-          AND NOT EXISTS (SELECT FROM processed_files f
-                          WHERE f.ingestion_id = r.ingestion_id AND f.status = 'PROCESSING')
+          AND NOT EXISTS (SELECT FROM processed_files
+                          WHERE ingestion_id = :ingestion_id AND status = 'DISCOVERED' AND NOT deferred)
+          AND NOT EXISTS (SELECT FROM processed_files WHERE ingestion_id = :ingestion_id AND status = 'PROCESSING')
     ), last AS (
         SELECT DISTINCT ON (o.file_id) o.status, o.records_ingested, o.bytes_read
         FROM settled s CROSS JOIN LATERAL (
@@ -211,9 +210,10 @@ def end_if_settled(conn: Connection, run_id: int) -> Run | None:
     Returns:
         The run as it ended, or None when there is more to do or it had ended before.
     """
-    if conn.scalar(_LOCK, {"run_id": run_id}) != RunStatus.RUNNING:
+    ingestion_id = conn.scalar(_LOCK, {"run_id": run_id})
+    if ingestion_id is None:
         return None
-    row = conn.execute(_END, {"run_id": run_id}).mappings().one_or_none()
+    row = conn.execute(_END, {"run_id": run_id, "ingestion_id": ingestion_id}).mappings().one_or_none()
     return None if row is None else records.run(row)
 
 
