@@ -42,7 +42,7 @@ FULL = (
 
 def quick(case: Case) -> Case:
     """The same with a twentieth of the data: to see that all works, not to judge by."""
-    dataset = case.dataset
+    dataset = replace(case.dataset, title=f"A twentieth of: {case.dataset.title}")
     if dataset.files == 1:
         return replace(case, dataset=replace(dataset, records_per_file=dataset.records_per_file // 20))
     return replace(case, dataset=replace(dataset, files=dataset.files // 20))

@@ -1,0 +1,103 @@
+"""The benchmark's own arithmetic and measuring: what it says must be so before anyone reads it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from autoloader.schema import parse_schema
+from cases import Case
+from contest import ContestantFailed, measure
+from data import SCHEMA, Dataset, texts_of
+from promises import verdicts
+from races import DLT, LIMIT, OURS, Figure
+from report import page, results
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DATASET = Dataset(name="small", title="Twelve records", files=3, records_per_file=4)
+MB = 10**6
+
+
+def figure(contestant: str, number: int, wall: float, *, peak_bytes: int = 100 * MB) -> Figure:
+    return Figure(
+        case="small",
+        contestant=contestant,
+        round=number,
+        wall_seconds=wall,
+        cpu_seconds=wall,
+        peak_bytes=peak_bytes,
+        snapshots=1,
+    )
+
+
+def test_every_record_comes_once_and_has_the_declared_columns() -> None:
+    lines = [line for _, parts in texts_of(DATASET) for part in parts for line in part.splitlines()]
+    records = [json.loads(line) for line in lines]
+    assert [record["id"] for record in records] == list(range(12))
+    assert sum(record["id"] for record in records) == DATASET.sum_of_ids
+    assert {tuple(record) for record in records} == {parse_schema(SCHEMA).names}
+
+
+def test_the_data_is_the_same_every_time() -> None:
+    assert list(texts_of(DATASET)) == list(texts_of(DATASET))
+
+
+def test_the_memory_of_a_child_counts(tmp_path: Path) -> None:
+    child = "bytes(b'x' * 200_000_000)"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}], check=True); print('done')"
+    measured = measure([sys.executable, "-c", code], os.environ, tmp_path)
+    assert measured.peak_bytes > 200 * MB
+    assert measured.output == "done\n"
+    assert measured.wall_seconds > 0
+    assert measured.cpu_seconds > 0
+
+
+def test_the_memory_of_whoever_measures_does_not_count(tmp_path: Path) -> None:
+    held = b"x" * (300 * MB)
+    measured = measure([sys.executable, "-c", "pass"], os.environ, tmp_path)
+    assert measured.peak_bytes < 100 * MB < len(held)
+
+
+def test_a_contestant_that_fails_stops_the_race_and_says_why(tmp_path: Path) -> None:
+    with pytest.raises(ContestantFailed, match=r"exit code 7:\nno such bucket"):
+        measure(
+            [sys.executable, "-c", "import sys; print('no such bucket', file=sys.stderr); sys.exit(7)"], {}, tmp_path
+        )
+
+
+def test_a_ratio_is_taken_within_a_round_so_that_a_slow_minute_hurts_no_one() -> None:
+    figures = [figure(OURS, 1, 10), figure(LIMIT, 1, 8), figure(OURS, 2, 100), figure(LIMIT, 2, 80)]
+    speed = verdicts(figures)[0]
+    assert (speed.found, speed.kept) == ("80%", True)
+
+
+def test_a_promise_not_kept_is_said_to_be_so() -> None:
+    figures = [figure(OURS, 1, 10, peak_bytes=700 * MB), figure(LIMIT, 1, 6.9), figure(DLT, 1, 99)]
+    assert [(v.found, v.kept) for v in verdicts(figures)] == [
+        ("69%", False),
+        ("9.9", False),
+        ("700 MB", False),
+        ("1", True),
+    ]
+    assert "**no**" in page(
+        figures, [Case(dataset=DATASET)], {"date": "2024-01-15", "cores": "2", "memory": "4 GiB"}, 1
+    )
+
+
+def test_no_verdict_without_the_figures_for_it() -> None:
+    assert [v.found for v in verdicts([figure(OURS, 1, 10)])] == ["100 MB", "1"]
+
+
+def test_the_page_shows_each_contestant_with_its_rate_and_its_ratio_to_ours() -> None:
+    figures = [figure(OURS, 1, 2), figure(DLT, 1, 30)]
+    machine = {"date": "2024-01-15", "cores": "2", "memory": "4 GiB", "duckdb": "2.0"}
+    written = page(figures, [Case(dataset=DATASET, size_bytes=6 * MB)], machine, 1)
+    assert "| autoloader | 2.00 s | 2.00 – 2.00 s | 2.00 s | 2 | 3 | 100 MB |  |" in written
+    assert "| dlt | 30.00 s | 30.00 – 30.00 s | 30.00 s | 0 | 0 | 100 MB | 15.00 |" in written
+    assert json.loads(results(figures, machine))["figures"][1]["wall_seconds"] == 30
