@@ -8,7 +8,7 @@ import secrets
 import shutil
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 _LOCK_SECONDS = 180
 _LEAST_FREE_BYTES = 256 * 1024**2
 _LEAST_FREE_SHARE = 0.01  # below this share of the disk SeaweedFS turns its volumes read-only
+_LOG_BYTES = 16 * 1024**2
 _LOCK_FILE = "stack.lock"
+
+
+_Content = TypeVar("_Content")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,7 +82,8 @@ class Home:
                 self.folder.chmod(0o700)
             for part in (self.logs, self.object_store):
                 part.mkdir(mode=0o700, exist_ok=True)
-            if problem := no_room(self.folder, shutil.disk_usage(self.folder)):
+            disk = shutil.disk_usage(self.folder)
+            if problem := no_room(self.folder, total_bytes=disk.total, free_bytes=disk.free):
                 raise StackError(problem)
             if not self._credentials.exists():
                 self._make_credentials()
@@ -111,13 +116,13 @@ class Home:
         Raises:
             StackError: the file is missing or damaged.
         """
-        return Credentials(**self._read(self._credentials))
+        return self._read(self._credentials, Credentials)
 
     def remembered(self) -> Remembered:
         """What the last start wrote down; nothing if there was none."""
         with self._explained():
             known = self._remembered.exists()
-        return Remembered(**self._read(self._remembered)) if known else Remembered()
+        return self._read(self._remembered, Remembered) if known else Remembered()
 
     def remember(self, state: Remembered) -> None:
         """Write it down for the next start."""
@@ -127,6 +132,14 @@ class Home:
     def log(self, part: str) -> Path:
         """Where a part writes what it has to say."""
         return self.logs / f"{part.replace(' ', '-')}.log"
+
+    def turn_logs(self) -> None:
+        """Move what a long log holds to ``….log.1`` and empty it; its writer, which appends, goes on at the start."""
+        with self._explained():
+            for log in self.logs.glob("*.log"):
+                if log.stat().st_size > _LOG_BYTES:
+                    shutil.copyfile(log, log.with_suffix(".log.1"))
+                    os.truncate(log, 0)
 
     def _is_ours(self) -> bool:
         """A folder that holds other things (``/data``, ``/tmp``) is not, and keeps its mode."""
@@ -141,13 +154,12 @@ class Home:
             )
         _write(self._credentials, asdict(Credentials()))
 
-    def _read(self, file: Path) -> dict[str, Any]:
+    def _read(self, file: Path, kind: type[_Content]) -> _Content:
         with self._explained():
             try:
-                content: dict[str, Any] = json.loads(file.read_bytes())
-            except ValueError:
+                return kind(**json.loads(file.read_bytes()))
+            except (ValueError, TypeError):
                 raise StackError(f"{file} is damaged: restore it from a backup, or remove {self.folder}.") from None
-        return content
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -160,13 +172,13 @@ class Home:
             ) from error
 
 
-def no_room(folder: Path, usage: shutil._ntuple_diskusage) -> str | None:
-    """Why the disk is too full to start on, or None if it is not. Sizes in bytes."""
-    needed = max(_LEAST_FREE_BYTES, int(usage.total * _LEAST_FREE_SHARE))
-    if usage.free >= needed:
+def no_room(folder: Path, *, total_bytes: int, free_bytes: int) -> str | None:
+    """Why the disk is too full to start on, or None if it is not."""
+    needed = max(_LEAST_FREE_BYTES, int(total_bytes * _LEAST_FREE_SHARE))
+    if free_bytes >= needed:
         return None
     return (
-        f"Only {usage.free // 1024**2} MB are free on the disk of {folder} and the stack needs {needed // 1024**2} MB: "
+        f"Only {free_bytes // 1024**2} MB are free on the disk of {folder} and the stack needs {needed // 1024**2} MB: "
         "make room, or choose a folder on another disk with AUTOLOADER_HOME."
     )
 

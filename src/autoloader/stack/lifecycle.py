@@ -131,6 +131,7 @@ class Stack:
         """One look; False when the stack has been stopped by someone."""
         state = self._home.remembered()
         if state.pids and all(self._pid(part, state) for part in self._parts):
+            self._home.turn_logs()
             return True
         with self._home.locked():  # a stop that is under way finishes first
             state = self._home.remembered()
@@ -140,6 +141,7 @@ class Stack:
         return True
 
     def _mend(self, state: Remembered, report: Callable[[str], None]) -> None:
+        self._home.turn_logs()
         ill = [part for part in self._parts if not self._well(part, state, report)]
         if ill:
             bring_up(ill, self._home, state, report)
@@ -184,9 +186,11 @@ class Stack:
         keys = self._home.credentials()
         store, database = (state.ports[part.name] for part in self._parts)
         endpoint = f"http://127.0.0.1:{store['s3']}"
+        uri = f"http://127.0.0.1:{store['catalog']}"
         catalog = {
             "type": "rest",
-            "uri": f"http://127.0.0.1:{store['catalog']}",
+            "uri": uri,
+            "oauth2-server-uri": f"{uri}/v1/oauth/tokens",  # PyIceberg warns where it has to guess it
             "warehouse": f"s3://{WAREHOUSE}",
             "credential": f"{keys.s3_access_key_id}:{keys.s3_secret_access_key}",
             "s3.endpoint": endpoint,

@@ -10,6 +10,7 @@ import urllib.parse
 import urllib.request
 from typing import TYPE_CHECKING, ClassVar
 
+from autoloader.errors import StackError
 from autoloader.stack.processes import Detached, Launch, spawn
 from autoloader.stack.programs import weed_program
 
@@ -52,7 +53,16 @@ class ObjectStore:
         self.marker = f"-dir={home.object_store}"
 
     def prepare(self) -> None:
-        """Nothing to do: the store lays out its folder itself."""
+        """Nothing to lay out: the store does that itself.
+
+        Raises:
+            StackError: SeaweedFS would take the folder's path for several.
+        """
+        if "," in self.marker:
+            raise StackError(
+                f"The object store cannot keep its data in {self._home.object_store}: its path has a comma. "
+                "Choose another folder with AUTOLOADER_HOME."
+            )
 
     def start(self, ports: Mapping[str, int], log: Path) -> Detached:
         """Start it on these ports."""

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from autoloader.stack.account import Account
 
 _POLL_SECONDS = 0.05
-_LOG_BYTES = 16 * 1024**2
 
 
 class Detached(subprocess.Popen[bytes]):
@@ -62,8 +61,6 @@ def spawn(launch: Launch, log: Path) -> Detached:
     """
     account = launch.account
     try:
-        if log.exists() and log.stat().st_size > _LOG_BYTES:
-            log.replace(log.with_suffix(".log.1"))
         with log.open("ab") as output:
             return Detached(
                 launch.command,
@@ -115,16 +112,23 @@ def _wait_gone(processes: Mapping[str, psutil.Process], seconds: float) -> Colle
     deadline = time.monotonic() + seconds
     left = set(processes)
     while left and time.monotonic() < deadline:
-        left = {marker for marker in left if _alive(processes[marker], marker)}
+        left = {marker for marker in left if not _gone(processes[marker])}
         if left:
             time.sleep(_POLL_SECONDS)
     return left
 
 
-def _alive(process: psutil.Process, marker: str) -> bool:
+def _gone(process: psutil.Process) -> bool:
+    """Whether it holds nothing any more: no port, no file. Its command line vanishes a little earlier."""
     with contextlib.suppress(ChildProcessError):  # not a child of this process: its own parent reaps it
         os.waitpid(process.pid, os.WNOHANG)
-    return carries(process, marker)
+    try:
+        # Where nobody reaps (a container whose first process does not), a zombie stays. Its ports are closed once
+        # its last thread is gone.
+        zombie = process.status() == psutil.STATUS_ZOMBIE
+        return not process.is_running() or (zombie and process.num_threads() <= 1)
+    except psutil.Error:
+        return True
 
 
 def _process(pid: int) -> psutil.Process | None:

@@ -95,7 +95,8 @@ def _trusted(copy: Path) -> bool:
 
 
 def _copy(site: Path, copy: Path) -> None:
-    copy.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.parent.chmod(0o755)  # whatever the umask
     unwanted = shutil.ignore_patterns("*.a", "include", "pgxs")
     fresh = Path(tempfile.mkdtemp(dir=copy.parent, prefix=".new-"))
     try:

@@ -1,0 +1,147 @@
+"""Ports: the usual ones when free, others when not, the same again next time, and never a collision."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+from contextlib import ExitStack, closing, suppress
+from typing import TYPE_CHECKING
+
+import boto3
+import psutil
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autoloader.errors import StackError
+from autoloader.stack import Stack
+from autoloader.stack.ports import choose, is_free
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mypy_boto3_s3.service_resource import Bucket, S3ServiceResource
+
+    from autoloader.settings import Connections
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    home = tmp_path / "home"
+    stack = Stack(home)
+    yield stack
+    if stack.stop():
+        shutil.rmtree(home)  # some 50 MB each, which pytest would keep for three runs
+
+
+def listener(port: int = 0) -> socket.socket:
+    return socket.create_server(("127.0.0.1", port))
+
+
+def listening(stack: Stack) -> set[tuple[str, int]]:
+    processes = [psutil.Process(pid) for pid in {part.pid for part in stack.status()} if pid]
+    family = [each for process in processes for each in (process, *process.children(recursive=True))]
+    return {
+        (connection.laddr.ip, connection.laddr.port)
+        for process in family
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+
+def ports_of(home: Path) -> list[int]:
+    remembered = json.loads((home / "state.json").read_bytes())["ports"]
+    plain = [port for ports in remembered.values() for port in ports.values()]
+    return [*plain, remembered["object store"]["admin+grpc"] + 10_000]
+
+
+def put(connections: Connections, key: str, body: bytes) -> None:
+    bucket(connections).Object(key).put(Body=body)
+
+
+def bucket(connections: Connections) -> Bucket:
+    s3: S3ServiceResource = boto3.resource(
+        "s3",
+        endpoint_url=connections.s3_endpoint_url,
+        aws_access_key_id=connections.s3_access_key_id,
+        aws_secret_access_key=connections.s3_secret_access_key,
+        region_name=connections.s3_region,
+    )
+    return s3.Bucket("landing")
+
+
+def test_everything_listens_on_this_machine_only_and_on_ports_we_chose(stack: Stack, tmp_path: Path) -> None:
+    stack.start()
+    found = listening(stack)
+    assert {address for address, _ in found} == {"127.0.0.1"}
+    assert {port for _, port in found} == set(ports_of(tmp_path / "home"))
+
+
+def test_taken_ports_are_avoided_and_the_data_follow_to_the_new_ones(stack: Stack, tmp_path: Path) -> None:
+    with ExitStack() as held:
+        for usual in (8333, 8181, 5432):
+            with suppress(OSError):  # taken by another program already: just as good
+                held.enter_context(closing(listener(usual)))
+        first = stack.start()
+        put(first, "a", b"1")
+        before = ports_of(tmp_path / "home")
+        assert not {8333, 8181, 5432} & set(before)
+
+    stack.stop()
+    with ExitStack() as held:
+        for port in before:
+            held.enter_context(closing(listener(port)))
+        second = stack.start()
+        put(second, "b", b"2")
+        assert not set(before) & set(ports_of(tmp_path / "home"))
+        assert [item.get()["Body"].read() for item in bucket(second).objects.all()] == [b"1", b"2"]
+
+    stack.stop()
+    again = stack.start()
+    put(again, "c", b"3")
+    assert again == second
+    assert [item.get()["Body"].read() for item in bucket(again).objects.all()] == [b"1", b"2", b"3"]
+
+
+def test_two_homes_run_side_by_side_with_different_keys_and_ports(stack: Stack, tmp_path: Path) -> None:
+    other = Stack(tmp_path / "other")
+    try:
+        one, two = stack.start(), other.start()
+        assert not set(ports_of(tmp_path / "home")) & set(ports_of(tmp_path / "other"))
+        assert one.s3_access_key_id != two.s3_access_key_id
+        assert one.s3_secret_access_key != two.s3_secret_access_key
+        put(one, "here", b"1")
+        assert [item.key for item in bucket(two).objects.all()] == []
+    finally:
+        other.stop()
+        shutil.rmtree(tmp_path / "other")
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.sampled_from(["a", "b", "c", "d+grpc", "e+grpc"]), unique=True, min_size=1))
+def test_chosen_ports_are_free_and_all_different(names: list[str]) -> None:
+    chosen = choose(dict.fromkeys(names), remembered={})
+    claimed = [
+        port + offset for name, port in chosen.items() for offset in ((0, 10_000) if name.endswith("+grpc") else (0,))
+    ]
+    assert list(chosen) == names
+    assert len(set(claimed)) == len(claimed)
+    assert all(is_free(port) for port in claimed)
+
+
+def test_the_remembered_port_comes_first_then_the_usual_one_then_any() -> None:
+    with closing(listener()) as one, closing(listener()) as two:
+        remembered, usual = one.getsockname()[1], two.getsockname()[1]
+    wanted = {"s3": usual}
+    assert choose(wanted, remembered={"s3": remembered}) == {"s3": remembered}
+    assert choose(wanted, remembered={"s3": remembered}, avoid=[remembered]) == {"s3": usual}
+    with closing(listener(usual)):
+        assert not is_free(usual)
+        assert choose(wanted, remembered={})["s3"] not in {usual, remembered}
+
+
+def test_no_port_left_says_so() -> None:
+    with pytest.raises(StackError, match="No free TCP port"):
+        choose({"s3": 20_000}, remembered={}, avoid=range(65_536))
