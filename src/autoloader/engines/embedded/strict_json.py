@@ -21,7 +21,7 @@ Convert = "Callable[[Any], Canonical]"
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-class _Number(str):
+class Number(str):
     """The text of a JSON number, to be told from a JSON string."""
 
     __slots__ = ()
@@ -60,7 +60,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 DECODER = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_int=_Number, parse_float=_Number, parse_constant=_no_constant
+    object_pairs_hook=_unique, parse_int=Number, parse_float=Number, parse_constant=_no_constant
 )
 """Raises ValueError (json's own or NotJson) or RecursionError."""
 
@@ -161,7 +161,7 @@ def leaf_text(value: object) -> str | None:
 def compact(value: object) -> str:
     """Compact JSON with every number as it was written."""
     match value:
-        case _Number():
+        case Number():
             return str(value)
         case dict():
             return "{" + ",".join(f"{json.dumps(k, ensure_ascii=False)}:{compact(v)}" for k, v in value.items()) + "}"
