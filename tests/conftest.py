@@ -6,14 +6,19 @@ One stack for each test process; below it every test has a database, a prefix of
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import psycopg
 import pytest
 from botocore.config import Config
+from sqlalchemy.engine import make_url
 
-from autoloader.settings import Connections
+from autoloader.ledger.database import upgrade
+from autoloader.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,32 +26,27 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from pyiceberg.catalog import Catalog
 
+    from autoloader.settings import Connections
+
 BUCKET = "landing"
 
 
 @pytest.fixture(scope="session")
-def connections() -> Iterator[Connections]:
-    """The embedded stack, started for this test process and stopped after it."""
-    yield Connections(
-        database_url=os.environ["DEV_DATABASE_URL"],
-        s3_endpoint_url=os.environ["DEV_S3"],
-        s3_access_key_id=os.environ["DEV_KEY"],
-        s3_secret_access_key=os.environ["DEV_SECRET"],
-        s3_region="us-east-1",
-        catalogs={
-            "lake": {
-                "type": "rest",
-                "uri": os.environ["DEV_CATALOG"],
-                "warehouse": "s3://warehouse",
-                "credential": f"{os.environ['DEV_KEY']}:{os.environ['DEV_SECRET']}",
-                "oauth2-server-uri": f"{os.environ['DEV_CATALOG']}/v1/oauth/tokens",
-                "s3.endpoint": os.environ["DEV_S3"],
-                "s3.access-key-id": os.environ["DEV_KEY"],
-                "s3.secret-access-key": os.environ["DEV_SECRET"],
-                "s3.region": "us-east-1",
-            }
-        },
-    )
+def connections(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connections]:
+    """The embedded stack, started for this test process and stopped after it.
+
+    ``AUTOLOADER_TEST_HOME`` names the home of a stack that runs already: it is used instead, and left running.
+    """
+    if running := os.environ.get("AUTOLOADER_TEST_HOME"):
+        found = Stack(Path(running)).connections()
+        assert found is not None, f"AUTOLOADER_TEST_HOME: no stack runs in {running}"
+        yield found
+        return
+    home = tmp_path_factory.mktemp("stack")
+    stack = Stack(home)
+    yield stack.start()
+    stack.stop()
+    shutil.rmtree(home)
 
 
 @pytest.fixture(scope="session")
@@ -109,3 +109,54 @@ def namespace(catalog: Catalog) -> str:
     name = f"t{uuid.uuid4().hex[:12]}"
     catalog.create_namespace(name)
     return name
+
+
+class Databases:
+    """Fresh databases on the stack's server, each a copy of one template."""
+
+    def __init__(self, server: str) -> None:
+        self._server = make_url(server)
+        self._admin = psycopg.connect(self._address("postgres", "postgresql"), autocommit=True)
+
+    def _address(self, name: str, scheme: str = "postgresql+psycopg") -> str:
+        return self._server.set(drivername=scheme, database=name).render_as_string(hide_password=False)
+
+    def create(self, template: str = "template1") -> tuple[str, str]:
+        """A new database: its name and its address."""
+        name = f"test_{uuid.uuid4().hex}"
+        self._admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        self._admin.execute(f"ALTER DATABASE {name} SET synchronous_commit = off".encode())
+        return name, self._address(name)
+
+    def drop(self, name: str) -> None:
+        """Remove it, whoever is connected."""
+        self._admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+    def close(self) -> None:
+        """End the connection of this object."""
+        self._admin.close()
+
+
+@pytest.fixture(scope="session")
+def databases(connections: Connections) -> Iterator[Databases]:
+    """The stack's server, as the place for databases of tests."""
+    server = Databases(connections.database_url)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def ledger_template(databases: Databases) -> Iterator[str]:
+    """A database with an empty ledger, migrated once."""
+    name, url = databases.create()
+    upgrade(url)
+    yield name
+    databases.drop(name)
+
+
+@pytest.fixture
+def database_url(databases: Databases, ledger_template: str) -> Iterator[str]:
+    """An empty ledger of the test's own."""
+    name, url = databases.create(ledger_template)
+    yield url
+    databases.drop(name)
