@@ -314,7 +314,9 @@ def test_a_commit_delivered_before_the_fence_is_seen_as_landed(events: Events, p
     assert events.rows() == events.rows_by_duckdb() == [(A, 10), (B, 2)]
 
 
-@pytest.mark.parametrize("fault", [error(500), error_after(500), cut, cut_after], ids=["500", "500 after", "cut", "cut after"])
+@pytest.mark.parametrize(
+    "fault", [error(500), error_after(500), cut, cut_after], ids=["500", "500 after", "cut", "cut after"]
+)
 def test_a_fence_whose_answer_is_lost_stands_once(events: Events, proxy: Proxy, fault: Any) -> None:
     load_id = uuid.uuid4()
     proxy.faults.append(fault)

@@ -8,6 +8,7 @@ from pyiceberg.catalog import load_catalog
 from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.utils.config import Config
 from requests.adapters import HTTPAdapter
+from sqlalchemy.exc import ArgumentError
 from urllib3.util import Retry
 
 from autoloader.errors import CatalogMisconfigured, UsageError
@@ -75,7 +76,7 @@ def open_catalog(name: str, catalogs: Mapping[str, Mapping[str, str]]) -> Catalo
             if _is_rest(properties):
                 return _TimedRestCatalog(name, **properties)
             return load_catalog(name, **properties)
-        except (ValueError, TypeError, NotImplementedError, ImportError) as error:
+        except (ValueError, TypeError, NotImplementedError, ImportError, ArgumentError) as error:
             raise CatalogMisconfigured(f"The catalog {name!r} cannot be opened: {error}") from error
 
 

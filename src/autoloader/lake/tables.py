@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from pyiceberg.exceptions import (
@@ -26,11 +27,14 @@ from autoloader.schema.table import TableShape
 from autoloader.schema.types import Column, Scalar, Schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from pyiceberg.catalog import Catalog
     from pyiceberg.schema import Schema as IcebergSchema
     from pyiceberg.table import Table
+
+_MAKING = Lock()
 
 SOURCE_FILE_METRICS = f"write.metadata.metrics.column.{SOURCE_FILE}"
 """Iceberg cuts string bounds to 16 characters by default; then ``_source_file`` would prune nothing."""
@@ -64,6 +68,8 @@ def ensure_table(  # noqa: PLR0917  in the order in which people write them down
     schema: Schema,
     partition_columns: Sequence[str] = (),
     properties: Mapping[str, str] = EMPTY_DICT,
+    *,
+    alone: Callable[[], AbstractContextManager[object]] = lambda: _MAKING,
 ) -> Table:
     """The ingestion's table, made if it is not there. Many may call at once: one makes it, the others use it.
 
@@ -74,6 +80,9 @@ def ensure_table(  # noqa: PLR0917  in the order in which people write them down
         schema: the ingestion's columns, without the metadata columns, which are added at the end.
         partition_columns: a column or a transform each, ``day(at)``; empty takes an existing table's spec as it is.
         properties: for a table that is made here. A table that is there keeps its owner's.
+        alone: held while a table is made, so that only one of those who may make it does. Not every catalog sees to
+            that: in the embedded one the last of two creators wins and the first one's table is gone with its rows.
+            The default keeps out the threads of this process; several processes need a lock that they share.
 
     Raises:
         UsageError: ``partition_columns``, ``table_properties`` or ``schema_json`` ask for what cannot be.
@@ -85,10 +94,8 @@ def ensure_table(  # noqa: PLR0917  in the order in which people write them down
     _check_properties(properties)
     found = load_table(catalog, database, table)
     if found is None:
-        _create(catalog, identifier(database, table), wanted, partition_columns, properties)
-        found = load_table(catalog, database, table)
-    if found is None:
-        raise CatalogUnavailable(f"The table {database}.{table} was made but the catalog does not show it. Try again.")
+        with alone():
+            found = _found_or_made(catalog, database, table, wanted, partition_columns, properties)
     with translated(f"checking the table {database}.{table}"):
         return _fitted(found, wanted, partition_columns)
 
@@ -108,6 +115,30 @@ def _check_properties(properties: Mapping[str, str]) -> None:
         raise UsageError(
             f"format-version {version}: 1 and {WRITABLE_VERSION} can be written.", field="table_properties"
         )
+
+
+@retry(
+    # Where several make the same namespace at once, the embedded catalog answers some with a passing 500.
+    retry=retry_if_exception_type(CatalogUnavailable),
+    wait=wait_random_exponential(multiplier=0.1, max=2),
+    stop=stop_after_attempt(6),
+    reraise=True,
+)
+def _found_or_made(  # noqa: PLR0917
+    catalog: Catalog,
+    database: str,
+    table: str,
+    wanted: IcebergSchema,
+    partition_columns: Sequence[str],
+    properties: Mapping[str, str],
+) -> Table:
+    found = load_table(catalog, database, table)
+    if found is None:
+        _create(catalog, identifier(database, table), wanted, partition_columns, properties)
+        found = load_table(catalog, database, table)
+    if found is None:
+        raise CatalogUnavailable(f"The table {database}.{table} was made but the catalog does not show it. Try again.")
+    return found
 
 
 def _create(
