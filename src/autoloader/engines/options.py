@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
@@ -18,8 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ValueOptions:
-    """How texts become dates and instants; None: ISO 8601 as ``docs/reference/values.md`` says."""
+    """What every text format has.
 
+    Attributes:
+        encoding: of the files, under a name that Python knows.
+        date_format: how dates are written; None: ISO 8601 as ``docs/reference/values.md`` says.
+        timestamp_format: the same for instants.
+    """
+
+    encoding: str = "utf-8"
     date_format: TextPattern | None = None
     timestamp_format: TextPattern | None = None
 
@@ -133,9 +141,13 @@ def _only_false(name: str, text: str) -> None:
         raise _refused(name, "only false can be honoured: blanks around a field belong to its text")
 
 
-def _only_utf8(name: str, text: str) -> None:
-    if text.casefold().replace("_", "-") not in ("utf-8", "utf8", "us-ascii", "ascii"):
-        raise _refused(name, f"only UTF-8 can be read, not {text!r}: recode the files first")
+def _encoding(name: str, text: str) -> str:
+    try:
+        found = codecs.lookup(text)
+        "".encode(found.name)
+    except (LookupError, ValueError):
+        raise _refused(name, f"{text!r} is not known; for instance utf-8, latin-1, cp1252, utf-16") from None
+    return found.name
 
 
 def _character(name: str, text: str) -> str:
@@ -164,7 +176,7 @@ _Known = dict[str, tuple[str | None, "Callable[[str, str], object]"]]
 """By Spark's name: the attribute (None: only checked, the reader does so in any case) and what parses the text."""
 
 _VALUES: _Known = {
-    "encoding": (None, _only_utf8),
+    "encoding": ("encoding", _encoding),
     "dateFormat": ("date_format", _pattern),
     "timestampFormat": ("timestamp_format", _pattern),
 }

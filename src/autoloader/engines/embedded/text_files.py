@@ -55,6 +55,7 @@ class TextRoute:
     ) -> None:
         self._fetcher = fetcher
         self._new_path = new_path
+        self._encoding = options.encoding
         self._tags = draw_tags(schema.names)
         self._parser = Parser(
             connection=connection, schema=schema, options=options, tags=self._tags, writer=writer, new_path=new_path
@@ -76,7 +77,7 @@ class TextRoute:
         intakes = {ordinal: Intake(file, ordinal, self._new_reader()) for ordinal, file in files}
         batch = Batch(intakes, self._tags, self._new_path)
         unreported = 0
-        for block in self._fetcher.blocks(files, _cut):
+        for block in self._fetcher.blocks(files, self._cut):
             batch.add(block)
             unreported += block.bytes_read
             if unreported > _REPORTED_AT_ONCE:
@@ -86,9 +87,8 @@ class TextRoute:
         fetched(unreported)
         return SpooledText(batch, self._parser)
 
-
-def _cut(stream: Iterator[bytes]) -> Iterator[bytes]:
-    return streams.blocks(streams.text(stream))
+    def _cut(self, stream: Iterator[bytes]) -> Iterator[bytes]:
+        return streams.blocks(streams.text(stream, self._encoding))
 
 
 class SpooledText:
