@@ -15,6 +15,7 @@ import duckdb
 from autoloader.engines.embedded.batch import Batch
 from autoloader.engines.embedded.readers import NDJSON
 from autoloader.engines.embedded.statement import BAD_VALUE, Judgement, csv_source, longest_line, ndjson_source
+from autoloader.engines.embedded.strict_json import said
 from autoloader.engines.options import CsvOptions
 from autoloader.errors import AutoloaderError, BadRecord, FileError
 
@@ -162,15 +163,8 @@ class Parser:
         code, raw = pairs[2 * at], pairs[2 * at + 1]
         shown = raw if len(raw) <= 100 else f"{raw[:100]}…"  # noqa: PLR2004  what fits on a line
         shown = shown if raw[:1] in {"[", "{"} else f'"{shown}"'
-        message = f'{intake.reader.unit} {line}, column "{names[at]}": {shown} {_said(code)} ({code})'
+        message = f'{intake.reader.unit} {line}, column "{names[at]}": {shown} {said(code)} ({code})'
         return BadRecord(message, code=code, line=line, column=names[at], raw=raw)
-
-
-def _said(code: str) -> str:
-    if code.startswith("not_"):
-        kind = code.removeprefix("not_").upper()
-        return f"is not {'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
-    return f"is {code.replace('_', ' ')}"
 
 
 def _raw_message(error: Exception) -> bytes:

@@ -59,9 +59,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-DECODER = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_int=Number, parse_float=Number, parse_constant=_no_constant
-)
+DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_int=Number, parse_float=Number, parse_constant=_no_constant)
 """Raises ValueError (json's own or NotJson) or RecursionError."""
 
 
@@ -191,12 +189,19 @@ def canonical_or_bad(
     try:
         return write(record)
     except Mismatch as mismatch:
-        kind = mismatch.code.removeprefix("not_").upper()
         shown = compact(mismatch.value)[:100]
-        message = f'{unit} {number}, column "{mismatch.column}": {shown} is not a {kind} ({mismatch.code})'
+        message = f'{unit} {number}, column "{mismatch.column}": {shown} {said(mismatch.code)} ({mismatch.code})'
         raise BadRecord(message, code=mismatch.code, line=number, column=mismatch.column, raw=raw) from None
     except RecursionError:
         raise malformed("it is nested too deeply", unit=unit, number=number, raw=raw) from None
+
+
+def said(code: str) -> str:
+    """A reason code in words: ``not_bigint`` is "is not a BIGINT"."""
+    if not code.startswith("not_"):
+        return f"is {code.replace('_', ' ')}"
+    kind = code.removeprefix("not_").upper()
+    return f"is not {'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
 
 
 def malformed(why: str, *, unit: str, number: int, raw: str) -> BadRecord:
