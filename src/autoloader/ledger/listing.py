@@ -30,14 +30,10 @@ from autoloader.model import ListingCounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime
 
     from sqlalchemy import Connection
 
     from autoloader.model import Ingestion, SourceObject
-
-LOOKED_UP = 1_000
-"""So many objects are looked up by their paths; more are merged with the range of paths they span."""
 
 _LOCK = named(
     "listing.lock",
@@ -190,6 +186,7 @@ def record_listing(
     *,
     worker: str,
     at_most: int | None = None,
+    looked_up: int = 1_000,
 ) -> ListingCounts:
     """Merge a part of a listing into the ledger. Parts come in any order; the same part again changes nothing.
 
@@ -197,6 +194,7 @@ def record_listing(
         objects: no path twice.
         worker: the one who listed; it must still lead the run, so that an old observation never undoes a newer one.
         at_most: record so much news only, in the order of the paths; later runs find the rest.
+        looked_up: so many objects are looked up by their paths; more are merged with the range of paths they span.
 
     Raises:
         LeaseLost: another worker leads the run, or its listing is complete, or it has ended.
@@ -209,7 +207,10 @@ def record_listing(
     rows = [(stored_path(o.path), o.size_bytes, o.etag, o.modified_at) for o in objects]
     copied(conn, "listing", _LISTING, rows)
     values = {"ingestion_id": ingestion.id, "run_id": run_id, "max_bytes": ingestion.max_file_size_bytes}
-    _gather_news(conn, rows, values)
+    if len(rows) <= looked_up:
+        conn.execute(_NEWS_BY_PATH, values)
+    else:
+        _join_range(conn, [row[0] for row in rows], values)
     news = conn.scalar(_COUNT) or 0
     counts = ListingCounts(listed=len(rows), unchanged=len(rows) - news)
     if news and at_most is not None:
@@ -220,11 +221,7 @@ def record_listing(
     return counts
 
 
-def _gather_news(conn: Connection, rows: Sequence[tuple[str, int, str, datetime]], values: dict[str, int]) -> None:
-    if len(rows) <= LOOKED_UP:
-        conn.execute(_NEWS_BY_PATH, values)
-        return
-    paths = [row[0] for row in rows]
+def _join_range(conn: Connection, paths: Sequence[str], values: dict[str, int]) -> None:
     conn.execute(_NO_NESTED_LOOP)
     conn.execute(_NEWS_BY_RANGE, values | {"first": min(paths), "last": max(paths)})
     conn.execute(_NESTED_LOOP_AGAIN)
