@@ -104,6 +104,8 @@ def meaning(error: Exception, doing: str) -> AutoloaderError | None:
         return error
     if isinstance(error, BadRequestError) and _NAME_REFUSED.search(str(error)):
         return CatalogMisconfigured(f"The catalog does not take a name, while {doing}: {_NAME_RULE}.")
+    if isinstance(error, OSError) and "ACCESS_DENIED" in str(error):  # pyarrow says so only in words, late
+        error = PermissionError(str(error))
     for kinds, ours, text in _MEANINGS:
         if isinstance(error, kinds):
             return ours(text.format(doing=doing, error=error))
