@@ -138,7 +138,7 @@ def _key(number: int) -> str:
 def _body(number: int, events: int = EVENTS) -> bytes:
     """One file of events; the broken one ends in the middle of a record, as after an upload that was cut."""
     text = "".join(json.dumps(event) + "\n" for event in _events(number, events))
-    return text[: len(text) // 2].encode() if number == BROKEN else text.encode()
+    return text[: len(text) // 2 - 30].encode() if number == BROKEN else text.encode()
 
 
 def _events(number: int, count: int) -> Iterator[dict[str, Any]]:

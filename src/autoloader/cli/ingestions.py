@@ -8,7 +8,7 @@ import click
 
 from autoloader import defining
 from autoloader.cli.options import describing, draft_of
-from autoloader.cli.output import console, counted, instant, json_option, size, write_json, write_table
+from autoloader.cli.output import console, counted, instant, json_option, run_status, size, write_json, write_table
 from autoloader.cli.session import session
 from autoloader.ledger import files, ingestions, runs
 from autoloader.ledger.database import transaction
@@ -74,7 +74,7 @@ def show(name: str, *, as_json: bool) -> None:
     console.print("[bold]Files         [/bold]", end="")
     click.echo(", ".join(f"{counts.get(status, 0):,} {status}" for status in FileStatus))
     console.print("[bold]Last run      [/bold]", end="")
-    click.echo(f"{last[0].id}: {last[0].status}, {instant(last[0].started_at)}" if last else "none yet")
+    click.echo(f"{last[0].id}: {run_status(last[0])}, {instant(last[0].started_at)}" if last else "none yet")
 
 
 @click.command()

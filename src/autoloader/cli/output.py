@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
     from autoloader.model import Run
 
-console = Console(highlight=False, soft_wrap=False)
+WIDE = 400
+"""Columns of a table that goes into a file or a pipe, where nothing should be folded."""
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON for programs.")
 
 COLOURS = {"SUCCESS": "green", "FAILED": "red", "SKIPPED": "yellow", "RUNNING": "cyan", "PROCESSING": "cyan"}
@@ -103,6 +107,8 @@ def _cell(value: Any) -> Text:  # noqa: ANN401  whatever a row holds
             return Text(f"{value:,}")
         case datetime():
             return Text(instant(value))
+        case dict() | list():
+            return Text(json.dumps(value, default=str, ensure_ascii=False))
         case _:
             return Text(printable(str(value)))
 
