@@ -174,6 +174,17 @@ def test_a_killed_part_is_mended_alone_and_nothing_is_lost(stack: Stack) -> None
     assert pids(stack)["object store"] == between["object store"] != before["object store"]
 
 
+def test_a_part_that_hangs_is_started_again(stack: Stack) -> None:
+    connections = stack.start()
+    write_something(connections)
+    before = pids(stack)
+    psutil.Process(before["object store"]).suspend()
+
+    assert read_it_back(stack.start()) == WHAT_WAS_WRITTEN
+    assert pids(stack)["object store"] != before["object store"]
+    assert pids(stack)["postgresql"] == before["postgresql"]
+
+
 def test_stop_leaves_nothing_running_and_a_start_brings_the_data_back(stack: Stack, tmp_path: Path) -> None:
     connections = stack.start()
     write_something(connections)
@@ -231,15 +242,17 @@ def test_a_part_that_cannot_start_says_why_and_leaves_nothing_behind(stack: Stac
 
 
 def test_watch_mends_what_dies_until_it_is_told_to_stop(stack: Stack) -> None:
-    stack.start()
-    before = pids(stack)["postgresql"]
     enough, mended = threading.Event(), threading.Event()
+    said: list[str] = []
 
     def report(line: str) -> None:
-        if line == "postgresql is ready":
+        said.append(line)
+        if said.count("postgresql is ready") > 1:
             mended.set()
 
-    watcher = threading.Thread(target=stack.watch, args=(enough, report))
+    stack.start(report)
+    before = pids(stack)["postgresql"]
+    watcher = threading.Thread(target=stack.watch, args=(enough,))
     watcher.start()
     os.kill(before or 0, signal.SIGKILL)
     assert mended.wait(60)
@@ -247,6 +260,7 @@ def test_watch_mends_what_dies_until_it_is_told_to_stop(stack: Stack) -> None:
     watcher.join(30)
 
     assert not watcher.is_alive()
+    assert said[4] == "postgresql had died"
     assert states(stack) == ["running"] * 3
     assert pids(stack)["postgresql"] != before
 

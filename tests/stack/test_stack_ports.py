@@ -105,6 +105,22 @@ def test_taken_ports_are_avoided_and_the_data_follow_to_the_new_ones(stack: Stac
     assert [item.get()["Body"].read() for item in bucket(again).objects.all()] == [b"1", b"2", b"3"]
 
 
+def test_a_port_lost_at_the_last_moment_is_replaced(stack: Stack, tmp_path: Path) -> None:
+    with ExitStack() as held:
+        lost: dict[str, int] = {}
+
+        def take_the_first_announced(line: str) -> None:
+            part, _, port = line.removeprefix("Starting ").partition(" on 127.0.0.1:")
+            if port and part not in lost:
+                lost[part] = int(port)
+                held.enter_context(closing(listener(int(port))))
+
+        connections = stack.start(take_the_first_announced)
+        put(connections, "a", b"1")
+        assert set(lost) == {"object store", "postgresql"}
+        assert not set(lost.values()) & set(ports_of(tmp_path / "home"))
+
+
 def test_two_homes_run_side_by_side_with_different_keys_and_ports(stack: Stack, tmp_path: Path) -> None:
     other = Stack(tmp_path / "other")
     try:

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from autoloader.stack.home import Remembered
     from autoloader.stack.parts import Part
 
-_WELL_SECONDS = 10.0
+_WELL_SECONDS = 5.0
+_HUNG_STOP_SECONDS = 3.0
 _WATCH_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 60.0
 
@@ -65,20 +66,22 @@ class Stack:
         self._home = Home(home)
         # The object store first: it comes up while the database's folder is laid out.
         self._parts: tuple[Part, ...] = (ObjectStore(self._home), Postgres(self._home))
+        self._report: Callable[[str], None] = _silent
 
     def start(self, report: Callable[[str], None] = _silent) -> Connections:
         """Start what does not run, mend what is not well, and wait until all can be used.
 
         Args:
-            report: called with one line for each thing done.
+            report: called with one line for each thing done, by ``watch`` as well.
 
         Raises:
             StackError: it cannot be started; what was started by this call is stopped again.
         """
+        self._report = report
         with self._home.locked():
             self._home.make()
             state = self._home.remembered()
-            self._mend(state, report)
+            self._mend(state)
         return self._connections(state)
 
     def connections(self) -> Connections | None:
@@ -112,7 +115,7 @@ class Stack:
             self._home.remember(state)
         return ran
 
-    def watch(self, stop: threading.Event, report: Callable[[str], None] = _silent) -> None:
+    def watch(self, stop: threading.Event) -> None:
         """Mend whatever dies, until ``stop`` is set or another command stops the stack.
 
         A mend that fails is reported and tried again, after pauses that grow to a minute.
@@ -120,14 +123,14 @@ class Stack:
         failures = 0
         while not stop.wait(min(_WATCH_SECONDS * 2**failures, _LONGEST_PAUSE_SECONDS)):
             try:
-                if not self._keep_up(report):
+                if not self._keep_up():
                     return
                 failures = 0
             except StackError as error:
                 failures += 1
-                report(str(error))
+                self._report(str(error))
 
-    def _keep_up(self, report: Callable[[str], None]) -> bool:
+    def _keep_up(self) -> bool:
         """One look; False when the stack has been stopped by someone."""
         state = self._home.remembered()
         if state.pids and all(self._pid(part, state) for part in self._parts):
@@ -137,21 +140,21 @@ class Stack:
             state = self._home.remembered()
             if not state.pids:
                 return False
-            self._mend(state, report)
+            self._mend(state)
         return True
 
-    def _mend(self, state: Remembered, report: Callable[[str], None]) -> None:
+    def _mend(self, state: Remembered) -> None:
         self._home.turn_logs()
-        ill = [part for part in self._parts if not self._well(part, state, report)]
+        ill = [part for part in self._parts if not self._well(part, state)]
         if ill:
-            bring_up(ill, self._home, state, report)
+            bring_up(ill, self._home, state, self._report)
 
-    def _well(self, part: Part, state: Remembered, report: Callable[[str], None]) -> bool:
+    def _well(self, part: Part, state: Remembered) -> bool:
         """Whether it runs and answers; one that runs but does not answer is ended."""
         process = find(part.marker, state.pids.get(part.name))
         if process is None:
             if part.name in state.pids:
-                report(f"{part.name} had died")
+                self._report(f"{part.name} had died")
             return False
         ports = state.ports.get(part.name)
         deadline = time.monotonic() + _WELL_SECONDS
@@ -159,8 +162,8 @@ class Stack:
         while ports and time.monotonic() < deadline and (problem := part.check(ports)):
             time.sleep(0.1)
         if problem:
-            report(f"{part.name} runs, but {problem}: starting it again")
-            take_down([part], state)
+            self._report(f"{part.name} runs, but {problem}: starting it again")
+            take_down([part], state, deadline_seconds=_HUNG_STOP_SECONDS)
             return False
         state.pids[part.name] = process.pid
         return True

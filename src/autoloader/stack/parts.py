@@ -90,13 +90,13 @@ def bring_up(parts: Sequence[Part], home: Home, state: Remembered, report: Calla
         raise
 
 
-def take_down(parts: Sequence[Part], state: Remembered) -> bool:
+def take_down(parts: Sequence[Part], state: Remembered, *, deadline_seconds: float = _STOP_SECONDS) -> bool:
     """End these parts, cleanly if they can, and wait until they are gone; says whether any ran."""
     running: dict[str, psutil.Process] = {}
     for part in parts:
         if process := find(part.marker, state.pids.get(part.name)):
             running[part.marker] = process
-    end(running, {part.marker: part.stop_signal for part in parts}, deadline_seconds=_STOP_SECONDS)
+    end(running, {part.marker: part.stop_signal for part in parts}, deadline_seconds=deadline_seconds)
     for part in parts:
         free_ports.remove_socket_files(state.ports.get(part.name, {}).values())
         state.pids.pop(part.name, None)
