@@ -15,8 +15,10 @@ from pyiceberg.table.update.snapshot import _FastAppendFiles
 from pyiceberg.typedef import Record
 
 from autoloader.errors import TableMismatch
+from autoloader.lake.data_files import Uploader
 from autoloader.lake.publish import Change, publish
 from autoloader.lake.removal import _any_between
+from autoloader.model import DataFile as Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,6 +101,48 @@ def test_ten_thousand_replaced_paths_are_one_snapshot(events: Events) -> None:
 
     assert events.rows_by_duckdb() == [(A, -1), *((path, -n) for n, path in enumerate(paths, 1))]
     assert len(events.summaries()) == 2
+
+
+def test_wide_rows_are_rewritten_in_several_row_groups(events: Events) -> None:
+    first = uuid.uuid4()
+    path = events.write(first, {A: range(10), B: range(40)})
+    narrow = pq.read_table(path)
+    wide = pa.array([str(n) * 1024**2 for n in range(10, 60)])
+    pq.write_table(narrow.set_column(narrow.schema.get_field_index("kind"), narrow.schema.field("kind"), wide), path)
+    entry = Uploader(events.table, first).upload(Stored(location=path, records=50))
+    publish(events.table, first, Change(added=[entry]), lambda: True)
+
+    events.load({}, replaced={A: [first]})
+
+    (rewritten,) = events.paths()
+    with events.table.io.new_input(rewritten).open() as stream:
+        footer = pq.read_metadata(cast("IO[Any]", stream))
+    assert (footer.num_rows, footer.num_row_groups) == (40, 2)
+    assert events.rows() == [(B, n) for n in range(40)]
+
+
+def test_data_files_without_our_columns_are_left_alone(events: Events) -> None:
+    table = events.table.refresh()
+    foreign = pa.table({"id": pa.array([7], pa.int64())})
+    table.append(foreign)
+    (theirs,) = events.paths()
+    first = events.load({A: [1]})
+
+    events.load({}, replaced={A: [first]})
+
+    assert events.paths() == [theirs]
+
+
+def test_a_file_in_another_format_stops_the_rewrite_with_its_name(events: Events) -> None:
+    first = events.load({A: [1], B: [2]})
+    foreign = events.uploaded(first, {A: [3]})
+    foreign[1], foreign[2] = f"{events.table.location()}/data/other.orc", FileFormat.ORC
+    publish(events.table, uuid.uuid4(), Change(added=[foreign]), lambda: True)
+
+    with pytest.raises(TableMismatch, match=r"other\.orc is .*ORC"):
+        events.load({}, replaced={A: [first]})
+
+    assert [path for path in events.stored() if "/rewritten/" in path] == []
 
 
 def test_keys_of_every_kind_are_found_again(events: Events) -> None:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile as DataFileEntry
     from pyiceberg.table import Table
 
-_BATCH_ROWS = 65_536
+_BATCH_ROWS = 16_384
+_BATCH_BYTES = 16 * 1024**2
 _ROW_GROUP_BYTES = 64 * 1024**2
 
 
@@ -116,12 +117,13 @@ class OldFile:
                 if sum(kept.nbytes for kept in waiting) >= _ROW_GROUP_BYTES:
                     writer.write_table(pa.Table.from_batches(waiting))
                     waiting = []
-            writer.write_table(pa.Table.from_batches(waiting, schema=file.schema_arrow))
+            if waiting:
+                writer.write_table(pa.Table.from_batches(waiting))
         return writer.writer.metadata
 
     def _live(self, file: pq.ParquetFile, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
         start = 0
-        for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=columns, use_threads=False):
+        for batch in file.iter_batches(batch_size=_batch_rows(file), columns=columns, use_threads=False):
             end = start + batch.num_rows
             gone = self._gone[bisect_left(self._gone, start) : bisect_left(self._gone, end)]
             yield _without(batch, {position - start for position in gone}) if gone else batch
@@ -159,6 +161,13 @@ class OldFile:
         with translated(f"reading {delete.file_path}"), self._table.io.new_input(delete.file_path).open() as stream:
             read = pq.read_table(cast("IO[Any]", stream), columns=["pos"], filters=mine)
         return [position for position in read.column("pos").to_pylist() if position is not None]
+
+
+def _batch_rows(file: pq.ParquetFile) -> int:
+    """How many rows are read at once: fewer where rows are wide."""
+    groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
+    widest = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
+    return max(1, min(_BATCH_ROWS, _BATCH_BYTES // max(widest, 1)))
 
 
 def _without(batch: pa.RecordBatch, gone: set[int]) -> pa.RecordBatch:
