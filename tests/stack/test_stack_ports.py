@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 from contextlib import ExitStack, closing, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
@@ -16,11 +17,10 @@ from hypothesis import strategies as st
 
 from autoloader.errors import StackError
 from autoloader.stack import Stack
-from autoloader.stack.ports import choose, is_free
+from autoloader.stack.ports import all_of, choose, is_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from mypy_boto3_s3.service_resource import Bucket, S3ServiceResource
 
@@ -53,8 +53,7 @@ def listening(stack: Stack) -> set[tuple[str, int]]:
 
 def ports_of(home: Path) -> list[int]:
     remembered = json.loads((home / "state.json").read_bytes())["ports"]
-    plain = [port for ports in remembered.values() for port in ports.values()]
-    return [*plain, remembered["object store"]["admin+grpc"] + 10_000]
+    return [port for ports in remembered.values() for port in all_of(ports)]
 
 
 def put(connections: Connections, key: str, body: bytes) -> None:
@@ -99,6 +98,7 @@ def test_taken_ports_are_avoided_and_the_data_follow_to_the_new_ones(stack: Stac
         assert [item.get()["Body"].read() for item in bucket(second).objects.all()] == [b"1", b"2"]
 
     stack.stop()
+    assert not [file for port in ports_of(tmp_path / "home") for file in Path("/tmp").glob(f"seaweedfs-*-{port}.sock")]  # noqa: S108  SeaweedFS' own fixed place
     again = stack.start()
     put(again, "c", b"3")
     assert again == second
@@ -139,9 +139,8 @@ def test_two_homes_run_side_by_side_with_different_keys_and_ports(stack: Stack, 
 @given(st.lists(st.sampled_from(["a", "b", "c", "d+grpc", "e+grpc"]), unique=True, min_size=1))
 def test_chosen_ports_are_free_and_all_different(names: list[str]) -> None:
     chosen = choose(dict.fromkeys(names), remembered={})
-    claimed = [
-        port + offset for name, port in chosen.items() for offset in ((0, 10_000) if name.endswith("+grpc") else (0,))
-    ]
+    claimed = all_of(chosen)
+    assert len(claimed) == len(names) + sum(name.endswith("+grpc") for name in names)
     assert list(chosen) == names
     assert len(set(claimed)) == len(claimed)
     assert all(is_free(port) for port in claimed)

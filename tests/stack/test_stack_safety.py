@@ -113,7 +113,8 @@ def test_a_home_that_cannot_be_made_is_refused_with_advice(tmp_path: Path) -> No
 
 def test_a_folder_with_other_things_in_it_keeps_its_mode(tmp_path: Path) -> None:
     shared = tmp_path / "shared"
-    shared.mkdir(mode=0o755)
+    shared.mkdir()
+    shared.chmod(0o755)
     (shared / "theirs").write_text("x")
     stack = Stack(shared)
     try:

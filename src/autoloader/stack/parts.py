@@ -98,13 +98,13 @@ def take_down(parts: Sequence[Part], state: Remembered, *, deadline_seconds: flo
             running[part.marker] = process
     end(running, {part.marker: part.stop_signal for part in parts}, deadline_seconds=deadline_seconds)
     for part in parts:
-        free_ports.remove_socket_files(state.ports.get(part.name, {}).values())
+        free_ports.remove_socket_files(free_ports.all_of(state.ports.get(part.name, {})))
         state.pids.pop(part.name, None)
     return bool(running)
 
 
 def _start(part: Part, home: Home, state: Remembered, report: Callable[[str], None]) -> _Rising:
-    spoken_for = [port for name, ports in state.ports.items() if name != part.name for port in ports.values()]
+    spoken_for = [port for name, ports in state.ports.items() if name != part.name for port in free_ports.all_of(ports)]
     ports = free_ports.choose(part.usual_ports, remembered=state.ports.get(part.name, {}), avoid=spoken_for)
     log = home.log(part.name)
     log_start = log.stat().st_size if log.exists() else 0
@@ -138,7 +138,7 @@ def _await(rising: _Rising, home: Home, state: Remembered, report: Callable[[str
 
 def _lost_a_port(ports: Mapping[str, int]) -> bool:
     """Another program took one of them between our look and the start."""
-    return not all(free_ports.is_free(port) for port in ports.values())
+    return not all(free_ports.is_free(port) for port in free_ports.all_of(ports))
 
 
 def _failed(part: Part, why: str, home: Home, rising: _Rising) -> StackError:

@@ -37,11 +37,16 @@ def choose(
     """
     chosen: dict[str, int] = {}
     for name, port in usual.items():
-        taken = {*avoid, *chosen.values()}
+        taken = {*avoid, *all_of(chosen)}
         wishes = [wish for wish in (remembered.get(name), port) if wish is not None]
-        span = (0, _GRPC_OFFSET) if name.endswith("+grpc") else (0,)
-        chosen[name] = _first_free([*wishes, *_anywhere()], span, taken, name)
+        chosen[name] = _first_free([*wishes, *_anywhere()], name, taken)
     return chosen
+
+
+def all_of(chosen: Mapping[str, int]) -> list[int]:
+    """Every port that these names stand for."""
+    twins = [port + _GRPC_OFFSET for name, port in chosen.items() if name.endswith("+grpc")]
+    return [*chosen.values(), *twins]
 
 
 def is_free(port: int) -> bool:
@@ -69,10 +74,9 @@ def remove_socket_files(ports: Collection[int]) -> None:
                 file.unlink(missing_ok=True)
 
 
-def _first_free(candidates: Collection[int], span: tuple[int, ...], taken: Collection[int], name: str) -> int:
+def _first_free(candidates: Collection[int], name: str, taken: Collection[int]) -> int:
     for port in candidates:
-        block = [port + offset for offset in span]
-        if not any(each in taken for each in block) and all(is_free(each) for each in block):
+        if all(each not in taken and is_free(each) for each in all_of({name: port})):
             return port
     raise StackError(
         f"No free TCP port was found on 127.0.0.1 for {name}: {len(candidates)} were tried, all are taken. "
