@@ -28,7 +28,9 @@ FIRST_US = (date(1, 1, 1) - date(1970, 1, 1)).days * DAY_US
 AFTER_LAST_US = ((date(9999, 12, 31) - date(1970, 1, 1)).days + 1) * DAY_US
 
 
-def judge(column_type: Scalar | Decimal, text: str) -> object:
+def judge(  # noqa: PLR0911  one return for each kind of type
+    column_type: Scalar | Decimal, text: str
+) -> object:
     """The typed value (instants as microseconds, dates as days, both since 1970), or why it is refused."""
     if isinstance(column_type, Decimal):
         return _decimal(text, column_type)
@@ -112,7 +114,8 @@ def _single(near: float, parts: tuple[int, int]) -> float:
             return float("inf")
     around = [bits + step for step in (-1, 0, 1) if 0 <= (bits + step) & 0x7FFFFFFF < 0x7F800000 and bits + step >= 0]
     singles = [(struct.unpack("<f", struct.pack("<I", found))[0], found) for found in around]
-    return min(singles, key=lambda one: (abs(Fraction(one[0]) - exact), one[1] % 2))[0]
+    nearest: float = min(singles, key=lambda one: (abs(Fraction(one[0]) - exact), one[1] % 2))[0]
+    return nearest
 
 
 def _binary(text: str) -> object:

@@ -20,7 +20,7 @@ from autoloader.engines.options import JsonOptions
 from autoloader.schema.types import Decimal, Scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 TYPES = [*Scalar, Decimal(10, 2), Decimal(38, 10), Decimal(5, 0), Decimal(4, 4), Decimal(38, 38)]
 ISO = JsonOptions()
@@ -41,12 +41,17 @@ def judged(
 ) -> list[tuple[str, object, str | None, bool, bool]]:
     """(text, typed value, reason, is_bad alone, is_bad told the value) of each text."""
     value = values.typed(column_type, "x", ISO)
-    shown = {Scalar.TIMESTAMP: "epoch_us(v)", Scalar.TIMESTAMP_NTZ: "epoch_us(v)", Scalar.DATE: "v - DATE '1970-01-01'"}
+    shown: dict[Scalar | Decimal, str] = {
+        Scalar.TIMESTAMP: "epoch_us(v)",
+        Scalar.TIMESTAMP_NTZ: "epoch_us(v)",
+        Scalar.DATE: "v - DATE '1970-01-01'",
+    }
     by_value = values.is_bad(column_type, "x", ISO, value="v")
     query = f"""
         SELECT x, CASE WHEN reason IS NULL THEN {shown.get(column_type, "v")} END, reason, alone, told
-        FROM (SELECT x, v, {values.reason(column_type, "x", ISO)} AS reason, {values.is_bad(column_type, "x", ISO)} AS alone,
-                     {by_value} AS told FROM (SELECT x, {value} AS v FROM (SELECT unnest($1::VARCHAR[]) AS x)))
+        FROM (SELECT x, v, {values.reason(column_type, "x", ISO)} AS reason,
+                     {values.is_bad(column_type, "x", ISO)} AS alone, {by_value} AS told
+              FROM (SELECT x, {value} AS v FROM (SELECT unnest($1::VARCHAR[]) AS x)))
     """
     return duck.execute(query, [list(texts)]).fetchall()
 
@@ -112,72 +117,30 @@ def instant(draw: random.Random) -> str:
     return day + draw.choice("TTT t_") + time + zone
 
 
+WORDS = """
+    true false TRUE False t f yes no 1 0 nan NaN inf -Infinity +INF epoch infinity now null YWJj YQ== YR== YWI= YQ
+    +/+/ -_-_ = === 0x10 0b1 1.5d 1f 1_000 \u0663 \uff11\uff12 fal\u017fe --1 1,5 2024-W01-1
+"""
+
+
 def word(draw: random.Random) -> str:
-    known = [
-        "true",
-        "false",
-        "TRUE",
-        "False",
-        "t",
-        "f",
-        "yes",
-        "no",
-        "1",
-        "0",
-        "nan",
-        "NaN",
-        "inf",
-        "-Infinity",
-        "+INF",
-    ]
-    known += [
-        "epoch",
-        "infinity",
-        "now",
-        "null",
-        "",
-        " ",
-        "YWJj",
-        "YQ==",
-        "YR==",
-        "YWI=",
-        "YQ",
-        "+/+/",
-        "-_-_",
-        "=",
-        "===",
-    ]
-    known += [
-        "0x10",
-        "0b1",
-        "1.5d",
-        "1f",
-        "1_000",
-        "٣",
-        "１２",
-        "true\n",
-        "falſe",
-        "12\x00",
-        "--1",
-        "1,5",
-        "2024-W01-1",
-    ]
-    return draw.choice(known)
+    return draw.choice([*WORDS.split(), "", " ", "true\n", "12\x00"])
 
 
 def mutated(draw: random.Random, text: str) -> str:
     """One character put in, left out or replaced."""
     at = draw.randrange(len(text) + 1)
     kept = draw.choice([0, 1])
-    extra = draw.choice(["", *"0123456789+-.eE_ \t\n\r\v\f:TZ/xdn\u00a0\u0663"])
+    extra: str = draw.choice(["", *"0123456789+-.eE_ \t\n\r\v\f:TZ/xdn\u00a0\u0663"])
     return text[:at] + extra + text[at + kept :]
 
 
 def texts_for(seed: object) -> list[str]:
-    draw = random.Random(str(seed))
+    draw = random.Random(str(seed))  # noqa: S311  texts for a test
     texts = []
     for _ in range(ROUNDS):
-        text = draw.choice([number, number, instant, instant, word])(draw)
+        make: Callable[[random.Random], str] = draw.choice([number, number, instant, instant, word])
+        text = make(draw)
         for _ in range(draw.choice([0, 0, 1, 1, 2])):
             text = mutated(draw, text)
         texts.append(text)

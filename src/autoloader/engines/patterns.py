@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from autoloader.errors import UsageError
@@ -18,11 +18,23 @@ if TYPE_CHECKING:
 
 _MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
 _SHORT_MONTHS = "|".join(month[:3] for month in _MONTHS.split("|"))
-_OFFSET_HOURS = "[+-](?:0[0-9]|1[0-8])"
+
+
+def _offset(between: str, *, minutes_needed: bool) -> str:
+    """Up to 18 hours, as Java has it."""
+    some = "" if minutes_needed else "?"
+    return f"[+-](?:(?:0[0-9]|1[0-7])(?:{between}[0-5][0-9]){some}|18(?:{between}00){some})"
+
+
+_HOURS, _BASIC, _EXTENDED = (
+    _offset("", minutes_needed=False),
+    _offset("", minutes_needed=True),
+    _offset(":", minutes_needed=True),
+)
 _FIELDS = {
     "yyyy": ("%Y", "[0-9]{4}"),
     "uuuu": ("%Y", "[0-9]{4}"),
-    "yy": ("%y", "[0-9]{2}"),
+    "yy": ("%Y", "[0-9]{2}"),
     "MMMM": ("%B", _MONTHS),
     "MMM": ("%b", _SHORT_MONTHS),
     "MM": ("%m", "[0-9]{2}"),
@@ -38,14 +50,14 @@ _FIELDS = {
     "ss": ("%S", "[0-9]{2}"),
     "s": ("%-S", "[0-9]{1,2}"),
     "a": ("%p", "AM|PM"),
-    "X": ("%z", f"Z|{_OFFSET_HOURS}(?:[0-5][0-9])?"),
-    "XX": ("%z", f"Z|{_OFFSET_HOURS}[0-5][0-9]"),
-    "XXX": ("%z", f"Z|{_OFFSET_HOURS}:[0-5][0-9]"),
-    "x": ("%z", f"{_OFFSET_HOURS}(?:[0-5][0-9])?"),
-    "xx": ("%z", f"{_OFFSET_HOURS}[0-5][0-9]"),
-    "xxx": ("%z", f"{_OFFSET_HOURS}:[0-5][0-9]"),
-    "Z": ("%z", f"{_OFFSET_HOURS}[0-5][0-9]"),
-    "ZZZZZ": ("%z", f"Z|{_OFFSET_HOURS}:[0-5][0-9]"),
+    "X": ("%z", f"Z|{_HOURS}"),
+    "XX": ("%z", f"Z|{_BASIC}"),
+    "XXX": ("%z", f"Z|{_EXTENDED}"),
+    "x": ("%z", _HOURS),
+    "xx": ("%z", _BASIC),
+    "xxx": ("%z", _EXTENDED),
+    "Z": ("%z", _BASIC),
+    "ZZZZZ": ("%z", f"Z|{_EXTENDED}"),
 }
 _UTC_OFFSETS = {"X": "+00", "XX": "+0000", "XXX": "+00:00", "ZZZZZ": "+00:00"}
 _FRACTION_DIGITS_KEPT = 6
@@ -148,14 +160,18 @@ def _check_widths(text: str, pieces: list[_Piece], option: str) -> None:
 
 
 def _rewrites(pieces: list[_Piece]) -> Iterator[tuple[str, str]]:
-    """Write the zone ``Z`` as an offset, then cut a fraction to the microseconds that are kept."""
-    for at, piece in enumerate(pieces):
-        if piece.letters in _UTC_OFFSETS:
-            yield _around(pieces, at, "Z"), rf"\1{_UTC_OFFSETS[piece.letters]}\2"
+    """The zone ``Z`` as an offset, a fraction cut to microseconds, two digits of a year in full (20xx, as in Spark)."""
+    pieces = list(pieces)
     for at, piece in enumerate(pieces):
         cut = len(piece.letters) - _FRACTION_DIGITS_KEPT
-        if piece.strptime == "%f" and cut > 0:
+        if piece.letters in _UTC_OFFSETS:
+            yield _around(pieces, at, "Z"), rf"\1{_UTC_OFFSETS[piece.letters]}\2"
+        elif piece.strptime == "%f" and cut > 0:
             yield _around(pieces, at, f"([0-9]{{6}})[0-9]{{{cut}}}"), r"\1\2\3"
+            pieces[at] = replace(piece, regex="[0-9]{6}")
+        elif piece.letters == "yy":
+            yield _around(pieces, at, "([0-9]{2})"), r"\120\2\3"
+            pieces[at] = replace(piece, regex="[0-9]{4}")
 
 
 def _around(pieces: list[_Piece], at: int, middle: str) -> str:

@@ -124,11 +124,10 @@ class _Judge:
                 return self._text(place.strings)
 
     def _struct(self, place: Place) -> DataType:
-        many = len(place.fields) > _MANY_FIELDS and len(place.fields) * place.objects > _SELDOM * place.keys
-        struct = Struct(tuple(Column(name, self.type(inner)) for name, inner in place.fields.items()))
-        if many or not _can_be_columns(struct):
+        if len(place.fields) > _MANY_FIELDS and len(place.fields) * place.objects > _SELDOM * place.keys:
             return Scalar.STRING
-        return struct
+        struct = Struct(tuple(Column(name, self.type(inner)) for name, inner in place.fields.items()))
+        return struct if _can_be_columns(struct) else Scalar.STRING
 
     def _number(self, texts: Collection[str]) -> DataType:
         """A DOUBLE only where it gives back the very number that was written."""

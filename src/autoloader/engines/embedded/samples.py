@@ -12,6 +12,7 @@ from autoloader.engines.embedded.streams import text
 from autoloader.engines.embedded.strict_json import NotJson, parsed
 from autoloader.engines.options import CsvOptions
 from autoloader.errors import BadRecord, FileUnreadable, UsageError
+from autoloader.schema.names import FIELD
 from autoloader.schema.types import Column, Scalar, Schema
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def _header(data: str, options: CsvOptions) -> list[str]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UsageError(
-            f"the CSV header names {', '.join(twice)} more than once: write a schema_json, or mend the files"
+            f"no schema: the CSV header names {', '.join(twice)} more than once: mend the files, each would be FAILED",
+            field=FIELD,
         )
     return names
