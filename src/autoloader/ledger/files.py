@@ -80,13 +80,6 @@ _WAITING = named(
     """SELECT count(*) AS files, coalesce(sum(file_size_bytes), 0) AS bytes FROM processed_files
     WHERE ingestion_id = :ingestion_id AND status = 'DISCOVERED' AND NOT deferred""",
 )
-_SAMPLE_WAITING = named(
-    "files.sample_waiting",
-    "The files that have been waiting longest.",
-    """SELECT file_path, file_size_bytes, file_etag, file_modified_at FROM processed_files
-    WHERE ingestion_id = :ingestion_id AND status = 'DISCOVERED' AND NOT deferred
-    ORDER BY discovered_at, id LIMIT :limit""",
-)
 _WAITING_OBJECTS = named(
     "files.waiting_objects",
     "The oldest files that may be claimed now.",
@@ -189,19 +182,6 @@ def waiting(conn: Connection, ingestion_id: int) -> Waiting:
     """How much of an ingestion may be claimed now."""
     row = conn.execute(_WAITING, {"ingestion_id": ingestion_id}).one()
     return Waiting(files=row.files, bytes=int(row.bytes))
-
-
-def sample_waiting(conn: Connection, ingestion_id: int, *, limit: int) -> list[SourceObject]:
-    """The files that have been waiting longest, as objects of their bucket."""
-    return [
-        SourceObject(
-            path=records.told_path(row.file_path),
-            size_bytes=row.file_size_bytes,
-            etag=row.file_etag,
-            modified_at=row.file_modified_at,
-        )
-        for row in conn.execute(_SAMPLE_WAITING, {"ingestion_id": ingestion_id, "limit": limit})
-    ]
 
 
 def waiting_objects(conn: Connection, ingestion_id: int, *, limit: int) -> list[SourceObject]:

@@ -65,13 +65,12 @@ _NEWS_BY_RANGE = named(
     "What many listed objects mean: they are joined with the range of known paths that they span.",
     _NEWS.format(range="AND f.file_path BETWEEN :first AND :last"),
 )
-_NO_NESTED_LOOP = named(
-    "listing.join_as_sets",
-    "Before the tables have statistics the planner takes a range for a handful of rows, and would loop over it.",
-    "SET LOCAL enable_nestloop = off",
-)
-_NESTED_LOOP_AGAIN = named(
-    "listing.join_freely", "Back to the planner's choice.", "SET LOCAL enable_nestloop = DEFAULT"
+_JOIN = named(
+    "listing.join",
+    "How to join until told otherwise: without statistics the planner takes a range of known paths for a handful of "
+    "rows, and would loop over it.",
+    """SELECT set_config('enable_nestloop', :lookups, true), set_config('enable_hashjoin', :sets, true),
+        set_config('enable_mergejoin', :sets, true)""",
 )
 _AT_MOST = named(
     "listing.at_most",
@@ -79,6 +78,11 @@ _AT_MOST = named(
     "DELETE FROM news WHERE path NOT IN (SELECT path FROM news ORDER BY path LIMIT :at_most)",
 )
 _COUNT = named("listing.count", "How much news there is.", "SELECT count(*) FROM news")
+_MEASURE = named(
+    "listing.measure_news",
+    "Tells the planner how much news there is: a little is looked up, a lot is joined.",
+    "ANALYZE pg_temp.news",
+)
 
 _TOO_LARGE = """format('the file has %s bytes, more than max_file_size_bytes = %s: raise the limit to load it',
     n.size_bytes, CAST(:max_bytes AS bigint))"""
@@ -207,10 +211,7 @@ def record_listing(
     rows = [(stored_path(o.path), o.size_bytes, o.etag, o.modified_at) for o in objects]
     copied(conn, "listing", _LISTING, rows)
     values = {"ingestion_id": ingestion.id, "run_id": run_id, "max_bytes": ingestion.max_file_size_bytes}
-    if len(rows) <= looked_up:
-        conn.execute(_NEWS_BY_PATH, values)
-    else:
-        _join_range(conn, [row[0] for row in rows], values)
+    _gather_news(conn, [row[0] for row in rows], values, lookups=len(rows) <= looked_up)
     news = conn.scalar(_COUNT) or 0
     counts = ListingCounts(listed=len(rows), unchanged=len(rows) - news)
     if news and at_most is not None:
@@ -221,13 +222,17 @@ def record_listing(
     return counts
 
 
-def _join_range(conn: Connection, paths: Sequence[str], values: dict[str, int]) -> None:
-    conn.execute(_NO_NESTED_LOOP)
-    conn.execute(_NEWS_BY_RANGE, values | {"first": min(paths), "last": max(paths)})
-    conn.execute(_NESTED_LOOP_AGAIN)
+def _gather_news(conn: Connection, paths: Sequence[str], values: dict[str, int], *, lookups: bool) -> None:
+    conn.execute(_JOIN, {"lookups": "on" if lookups else "off", "sets": "off" if lookups else "on"})
+    if lookups:
+        conn.execute(_NEWS_BY_PATH, values)
+    else:
+        conn.execute(_NEWS_BY_RANGE, values | {"first": min(paths), "last": max(paths)})
+    conn.execute(_JOIN, {"lookups": "on", "sets": "on"})
 
 
 def _act(conn: Connection, ingestion: Ingestion, values: dict[str, int]) -> ListingCounts:
+    conn.execute(_MEASURE)
     added = conn.execute(_ADD, values).one()
     conn.execute(_HOLD, values)
     changed = conn.execute(_CHANGE, values | {"on_changed_file": ingestion.on_changed_file}).one()

@@ -1,0 +1,256 @@
+"""Every statement of the ledger is explained where it runs, over 60,000 files: none may read a whole table."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import event
+from tests.ledger.ledgers import LEASE, SOURCE, WORKER, Ledger, bad, good, later, objects
+
+from autoloader.ledger import files, ingestions, loads, runs
+from autoloader.ledger.database import connect
+from autoloader.ledger.statement import STATEMENTS
+from autoloader.model import FileStatus, Ingestion, RunTrigger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from autoloader.model import SourceObject
+
+FILES = 50_000
+BIG_TABLES = {"processed_files", "outcomes", "loads", "runs"}
+EXPLAINABLE = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "CREATE TEMPORARY TABLE news")
+NOT_EXPLAINABLE = {
+    "listing.measure_news",
+    "listing.drop",
+    "outcomes.drop_prepared",
+}
+"""ANALYZE and DROP have no plan."""
+
+SEED = """
+INSERT INTO runs (ingestion_id, tenant_id, trigger, status, started_at, ended_at)
+SELECT i.id, 'default', 'manual', 'SUCCESS', now(), now()
+FROM ingestions i, generate_series(1, CASE i.name WHEN 'small' THEN 10 ELSE 1500 END) n;
+
+INSERT INTO loads (id, ingestion_id, run_id, state, worker, lease_until, started_at, prepared_at, ended_at, table_name,
+    snapshot_id, files, bytes)
+SELECT md5(r.id::text)::uuid, r.ingestion_id, r.id, 'COMMITTED', 'w', now(), now(), now(), now(), 'lake.raw.t', r.id,
+    25, 1
+FROM runs r;
+
+INSERT INTO processed_files (ingestion_id, run_id, file_path, file_size_bytes, file_modified_at, file_etag, status,
+    ever_loaded, discovered_at, load_id, snapshot_id, error_type, deferred)
+SELECT i.id, r.id, :source || lpad(n::text, 6, '0'), 22000, now(), 'v1', s.status, s.status = 'SUCCESS', now(),
+    CASE WHEN s.status = 'SUCCESS' THEN md5(r.id::text)::uuid END, CASE WHEN s.status = 'SUCCESS' THEN r.id END,
+    CASE WHEN s.status = 'FAILED' THEN 'BadRecord' END, false
+FROM ingestions i,
+     LATERAL generate_series(1, CASE i.name WHEN 'large' THEN :files WHEN 'other' THEN :files / 5 ELSE 40 END) n,
+     LATERAL (SELECT (SELECT min(id) FROM runs WHERE ingestion_id = i.id) + n % 10 AS id) r,
+     LATERAL (SELECT CASE WHEN n % 50 = 0 THEN 'FAILED' WHEN n % 50 = 1 THEN 'SKIPPED'
+                          WHEN n % 50 = 2 THEN 'DISCOVERED' ELSE 'SUCCESS' END AS status) s;
+
+INSERT INTO outcomes (file_id, run_id, load_id, file_etag, file_size_bytes, file_modified_at, status, records_ingested)
+SELECT id, run_id, load_id, file_etag, 1, now(), status, 10 FROM processed_files WHERE status <> 'DISCOVERED';
+"""
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", []):
+        yield from nodes(part)
+
+
+@dataclass
+class Plans:
+    """The plans of the statements that ran, by their text."""
+
+    found: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def explain(self, _conn: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        """Explain a statement just before it runs, where its temporary tables and its data are."""
+        verb = statement.partition("*/ ")[2] if statement.startswith("/*") else statement
+        if not verb.lstrip().startswith(EXPLAINABLE):
+            return
+        with cursor.connection.cursor() as other:
+            other.execute(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
+            (plan,) = other.fetchone()
+        self.found.setdefault(statement, []).append(plan[0]["Plan"])
+
+    @property
+    def names(self) -> set[str]:
+        """The named statements among them."""
+        return {statement.split()[1] for statement in self.found if statement.startswith("/* ")}
+
+    def of(self, name: str) -> list[dict[str, Any]]:
+        """The nodes of every plan of a named statement."""
+        return [
+            node
+            for statement, plans in self.found.items()
+            if statement.startswith(f"/* {name} */")
+            for plan in plans
+            for node in nodes(plan)
+        ]
+
+
+@contextmanager
+def explained(ledger: Ledger) -> Iterator[Plans]:
+    plans = Plans()
+    event.listen(ledger.engine, "before_cursor_execute", plans.explain)
+    yield plans
+    event.remove(ledger.engine, "before_cursor_execute", plans.explain)
+
+
+@pytest.fixture(scope="module")
+def large(databases: Any, ledger_template: str) -> Iterator[Ledger]:
+    """60,000 files of three ingestions with their history."""
+    name, url = databases.create(ledger_template)
+    engine = connect(url)
+    ledger = Ledger(engine)
+    for ingestion in ("large", "other", "small"):
+        ledger.ingestion(ingestion)
+    for statement in SEED.split(";\n\n"):
+        values: dict[str, object] = {"source": SOURCE, "files": FILES} if ":source" in statement else {}
+        ledger.sql(statement.rstrip().rstrip(";"), **values)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM ANALYZE")
+    yield ledger
+    engine.dispose()
+    databases.drop(name)
+
+
+def by_name(ledger: Ledger, name: str) -> Ingestion:
+    with ledger.transaction() as connection:
+        return ingestions.by_name(connection, "default", name)
+
+
+def arriving(begin: int, end: int, etag: str = "v1") -> list[SourceObject]:
+    return objects(*(f"{number:06}" for number in range(begin, end)), etag=etag)
+
+
+def use_everything(ledger: Ledger) -> None:
+    """Every function of the ledger, as workers and people call them."""
+    ingestion, small = by_name(ledger, "large"), by_name(ledger, "small")
+    run, _ = ledger.join(ingestion)
+    ledger.join(ingestion, "worker-2")
+    with ledger.transaction() as connection:
+        runs.renew_lead(connection, run.id, WORKER, LEASE)
+        runs.take_lead(connection, run.id, "worker-2", LEASE)
+    ledger.record(ingestion, run, arriving(100, 300, "v2"))
+    ledger.record(ingestion, run, arriving(FILES - 2000, FILES + 50), at_most=20)
+    ledger.requeue_failed(ingestion, run)
+    ledger.listed(run)
+    load, claimed = ledger.claims(run, max_files=500)
+    with ledger.transaction() as connection:
+        loads.renew(connection, load.id, LEASE)
+    put_back, refused, *others = claimed
+    ledger.store(load, [later(put_back), bad(refused), *map(good, others)])
+    ledger.finish(load)
+    failing, _ = ledger.claims(run, max_files=10)
+    with ledger.transaction() as connection:
+        loads.fail(connection, failing.id, "CatalogUnavailable", "no answer")
+    landed, claimed = ledger.claims(run, max_files=10)
+    ledger.store(landed, [good(file) for file in claimed])
+    fenced, _ = ledger.claims(run, max_files=10)
+    ledger.expire(landed, fenced)
+    with ledger.transaction() as connection:
+        loads.settle_committed(connection, landed.id, 7)
+        loads.settle_failed(connection, fenced.id)
+    ledger.end(run)
+    look_at_everything(ledger, ingestion, run.id)
+    with ledger.transaction() as connection:
+        files.retry(connection, ingestion.id, [refused.path])
+    _, claimed = ledger.claims(run)
+    assert any(file.replaces for file in claimed)
+    ledger.run(run)
+    ledger.load(load.id)
+    with ledger.transaction() as connection:
+        runs.record_error(connection, run.id, "message", "FileUnreadable")
+        runs.fail(connection, run.id, "message", "SourceUnavailable")
+        files.retry(connection, small.id)
+        ingestions.update(connection, small.id, {"write_mode": "overwrite"})
+        ingestions.fix_schema(connection, small.id, "{}")
+    ledger.retry(small)
+    with ledger.transaction() as connection:
+        ingestions.delete(connection, small.id)
+
+
+def look_at_everything(ledger: Ledger, ingestion: Ingestion, run_id: int) -> None:
+    some = f"{SOURCE}0100*"
+    with ledger.transaction() as connection:
+        files.counts(connection, ingestion.id)
+        files.waiting(connection, ingestion.id)
+        files.waiting_objects(connection, ingestion.id, limit=100)
+        files.failed_in_run(connection, run_id, limit=5)
+        files.find(connection, f"{SOURCE}000100")
+        (file,) = files.find(connection, f"{SOURCE}000100", ingestion.id)
+        files.get(connection, file.id)
+        files.history(connection, file.id)
+        for status in (None, *FileStatus):
+            files.list_files(connection, ingestion.id, status=status, limit=100)
+            files.list_files(connection, ingestion.id, status=status, limit=100, after=file.file_path)
+        for like in (SOURCE, some, f"{SOURCE}0100?7"):
+            files.list_files(connection, ingestion.id, path_like=like, limit=100)
+        files.list_files(connection, ingestion.id, since=datetime.now(UTC), limit=100)
+        ingestions.list_all(connection, "default")
+        for chosen in (None, ingestion.id):
+            runs.list_runs(connection, chosen, limit=20)
+            runs.list_runs(connection, chosen, limit=20, before_id=run_id)
+
+
+def test_no_statement_of_the_ledger_reads_a_whole_table(large: Ledger) -> None:
+    with explained(large) as plans:
+        use_everything(large)
+    read_whole = {
+        (statement, node["Relation Name"])
+        for statement, found in plans.found.items()
+        for plan in found
+        for node in nodes(plan)
+        if node["Node Type"] == "Seq Scan" and node["Relation Name"] in BIG_TABLES
+    }
+    assert read_whole == set()
+    assert plans.names == set(STATEMENTS) - NOT_EXPLAINABLE
+
+
+def test_every_named_statement_says_what_it_is_for() -> None:
+    assert all(about.endswith(".") and len(about.split()) > 3 for about in STATEMENTS.values())
+
+
+@pytest.mark.parametrize(
+    ("work", "name", "index"),
+    [
+        ("claim", "loads.claim", "processed_files_waiting"),
+        ("find", "files.find", "processed_files_path_key"),
+        ("history", "files.history", "outcomes_of_file"),
+        ("counts", "files.counts", "processed_files_by_status"),
+    ],
+)
+def test_the_index_made_for_a_statement_serves_it(large: Ledger, work: str, name: str, index: str) -> None:
+    other = by_name(large, "other")
+    with large.transaction() as connection:
+        run, _ = runs.start_or_join(connection, other.id, RunTrigger.MANUAL, WORKER, LEASE)
+    with explained(large) as plans:
+        if work == "claim":
+            large.claims(run, max_files=5)
+        if work == "find":
+            large.file(other, "000100")
+        if work == "history":
+            large.history(other, "000100")
+        if work == "counts":
+            large.counts(other)
+    assert index in {node.get("Index Name") for node in plans.of(name)}
+
+
+def test_a_large_part_of_a_listing_is_joined_as_a_set_even_before_the_tables_have_statistics(ledger: Ledger) -> None:
+    ingestion = ledger.ingestion()
+    run, _ = ledger.join(ingestion)
+    found = arriving(0, 5000)
+    ledger.record(ingestion, run, found)
+    with explained(ledger) as plans:
+        ledger.record(ingestion, run, found)
+    kinds = {node["Node Type"] for node in plans.of("listing.news_by_range")}
+    assert "Nested Loop" not in kinds
+    assert kinds & {"Hash Join", "Merge Join"}
