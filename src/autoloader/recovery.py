@@ -21,7 +21,7 @@ from autoloader.ledger import loads
 from autoloader.ledger.database import transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from pyiceberg.table import Table
     from sqlalchemy import Engine as Database
@@ -31,18 +31,17 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-def recover(database: Database, open_table: Callable[[str], Table | None]) -> list[Load]:
-    """Settle every load whose lease has passed.
+def recover(database: Database, lost: Iterable[Load], open_table: Callable[[str], Table | None]) -> list[Load]:
+    """Settle lost loads.
 
     Args:
+        lost: as ``loads.expire`` gives them.
         open_table: opens a table by its full name ``catalog.database.table``; None when there is none.
 
     Returns:
         The loads whose evidence is gone: they stay LOST until a person decides. A load whose catalog does not answer
         now is not among them; the next call tries again.
     """
-    with transaction(database) as connection:
-        lost = loads.expire(connection)
     undecidable = []
     for load in lost:
         try:

@@ -1,4 +1,8 @@
-"""The composition root: the one place that builds the concrete parts from settings and closes them."""
+"""The composition root: the one place that builds the concrete parts from settings and closes them.
+
+DuckDB and PyIceberg take half a second to import. A run that finds nothing new needs neither, so the engine and the
+lake are imported where they are first used.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,7 @@ from contextlib import ExitStack
 from functools import cache
 from typing import TYPE_CHECKING, Self
 
-from autoloader.engines.embedded import EmbeddedEngine
 from autoloader.errors import UsageError
-from autoloader.lake.catalogs import check_identifier, open_catalog
-from autoloader.lake.tables import ensure_table, load_table
 from autoloader.ledger import runs
 from autoloader.ledger.database import connect, require_current, transaction
 from autoloader.model import RunTrigger
@@ -91,6 +92,8 @@ class Runtime:
 
     def engine(self, ingestion: NewIngestion) -> Engine:
         """The engine an ingestion asks for."""
+        from autoloader.engines.embedded import EmbeddedEngine  # noqa: PLC0415  see the module's first lines
+
         if ingestion.engine != "embedded":
             raise UsageError(f"engine {ingestion.engine!r} is not known: use 'embedded'", field="engine")
         return EmbeddedEngine(
@@ -102,6 +105,8 @@ class Runtime:
 
     def ensure_table(self, ingestion: Ingestion) -> Table:
         """The table of an ingestion, made if it is not there."""
+        from autoloader.lake.tables import ensure_table  # noqa: PLC0415  see the module's first lines
+
         return ensure_table(
             self._catalog(ingestion.catalog),
             ingestion.database,
@@ -113,15 +118,21 @@ class Runtime:
 
     def open_table(self, name: str) -> Table | None:
         """A table by its full name ``catalog.database.table``; None when there is none."""
+        from autoloader.lake.tables import load_table  # noqa: PLC0415  see the module's first lines
+
         catalog, _, identifier = name.partition(".")
         database, _, table = identifier.rpartition(".")
         return load_table(self._catalog(catalog), database, table)
 
     def check_table(self, ingestion: NewIngestion) -> None:
         """Ask the catalog whether it takes the name of an ingestion's table."""
+        from autoloader.lake.catalogs import check_identifier  # noqa: PLC0415  see the module's first lines
+
         check_identifier(self._catalog(ingestion.catalog), ingestion.database, ingestion.table)
 
     def _open_catalog(self, name: str) -> Catalog:
+        from autoloader.lake.catalogs import open_catalog  # noqa: PLC0415  see the module's first lines
+
         return open_catalog(name, self.connections.catalogs)
 
     def _parts(self) -> Parts:

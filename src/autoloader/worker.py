@@ -3,6 +3,9 @@
 Several workers may be on one run. One of them leads: it lists the bucket, settles the schema and makes the table.
 The others wait for that, then all of them claim. Whoever finds nothing left to claim ends the run when it is settled,
 and recovers lost loads meanwhile. A leader that falls silent is succeeded by whoever notices.
+
+Sampling, loading and recovery bring in DuckDB and PyIceberg, which take half a second to import: they are imported
+where they are first needed, as most runs find nothing new.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from autoloader import discovery, loading, recovery, sampling
+from autoloader import discovery
 from autoloader.engines import Reading
 from autoloader.errors import AutoloaderError, HistoryTooShort, Interrupted, LeaseLost, LedgerUnavailable
 from autoloader.ledger import files, ingestions, loads, runs
@@ -133,7 +136,7 @@ def work_on_run(parts: Parts, task: Task) -> Run:
 
 def _lead(parts: Parts, task: Task, store: ObjectStore) -> None:
     """List, settle the schema and make the table; then load like everybody else. The lead is held to the end."""
-    recovery.recover(parts.database, parts.open_table)
+    _recover(parts)
     with Renewal(partial(_renew_lead, parts, task.run), parts.lease.renew_every, f"lead of run {task.run.id}"):
         listing = discovery.Listing(
             worker=parts.worker, scope=task.scope, report=task.observer.listing, stopping=task.stopping
@@ -145,11 +148,28 @@ def _lead(parts: Parts, task: Task, store: ObjectStore) -> None:
             waiting = files.waiting(connection, task.ingestion.id)
         task.observer.listing(counts)
         if waiting.files:
-            parts.ensure_table(sampling.settle_schema(parts.database, task.ingestion, store))
+            _make_table(parts, task.ingestion, store)
         with transaction(parts.database) as connection:
             if not runs.listed(connection, task.run.id, parts.worker):
                 raise LeaseLost(f"run {task.run.id} was taken over by another worker while it was listed")
         _load_all(parts, task, store)
+
+
+def _make_table(parts: Parts, ingestion: Ingestion, store: ObjectStore) -> None:
+    from autoloader import sampling  # noqa: PLC0415  see the module's first lines
+
+    parts.ensure_table(sampling.settle_schema(parts.database, ingestion, store))
+
+
+def _recover(parts: Parts) -> list[Load]:
+    """Settle lost loads, those of other ingestions too; returns the ones that cannot be decided."""
+    with transaction(parts.database) as connection:
+        lost = loads.expire(connection)
+    if not lost:
+        return []
+    from autoloader import recovery  # noqa: PLC0415  see the module's first lines
+
+    return recovery.recover(parts.database, lost, parts.open_table)
 
 
 def _tries_again(ingestion: Ingestion, counts: ListingCounts) -> bool:
@@ -195,7 +215,7 @@ def _load_all(parts: Parts, task: Task, store: ObjectStore) -> None:
             task.stopping.wait(POLL_SECONDS)
             continue
         try:
-            loading.carry_out(_means(parts, task, ingestion, store), *claimed)
+            _carry_out(parts, task, ingestion, store, claimed)
             failures = 0
         except LeaseLost as error:
             log.warning("load.lost", reason=str(error))
@@ -229,8 +249,7 @@ def _claim(parts: Parts, run: Run, ingestion: Ingestion) -> tuple[Load, tuple[Cl
 
 def _mend(parts: Parts, ingestion: Ingestion) -> None:
     """Nothing to claim, yet the run is not settled: others are loading, or died loading."""
-    lost = recovery.recover(parts.database, parts.open_table)
-    undecided = [load for load in lost if load.ingestion_id == ingestion.id]
+    undecided = [load for load in _recover(parts) if load.ingestion_id == ingestion.id]
     if undecided:
         raise HistoryTooShort(
             f"load {undecided[0].id} was lost, and the snapshots of table {undecided[0].table_name} that would tell "
@@ -238,9 +257,13 @@ def _mend(parts: Parts, ingestion: Ingestion) -> None:
         )
 
 
-def _means(parts: Parts, task: Task, ingestion: Ingestion, store: ObjectStore) -> loading.Means:
+def _carry_out(
+    parts: Parts, task: Task, ingestion: Ingestion, store: ObjectStore, claimed: tuple[Load, tuple[ClaimedFile, ...]]
+) -> None:
+    from autoloader import loading  # noqa: PLC0415  see the module's first lines
+
     schema = parse_schema(ingestion.schema_json or "")
-    return loading.Means(
+    means = loading.Means(
         database=parts.database,
         ingestion=ingestion,
         reading=Reading(format_type=ingestion.format_type, options=ingestion.format_options, schema=schema),
@@ -252,6 +275,7 @@ def _means(parts: Parts, task: Task, ingestion: Ingestion, store: ObjectStore) -
         report=task.observer.progress,
         stopping=task.stopping,
     )
+    loading.carry_out(means, *claimed)
 
 
 def _current(parts: Parts, run: Run) -> Run:

@@ -95,7 +95,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def _cell(value: Any) -> Text:  # noqa: ANN401  whatever a row holds
+def _cell(value: Any) -> Text:  # noqa: ANN401, PLR0911  whatever a row holds, one return for each kind
     match value:
         case None:
             return Text("–", style="dim")

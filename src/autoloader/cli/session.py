@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autoloader.ledger.database import upgrade
 from autoloader.logs import configure_logs
 from autoloader.runtime import Runtime
 from autoloader.settings import Settings, external_connections, load_settings
-from autoloader.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +40,10 @@ def connect(settings: Settings) -> Connections:
     """Where the parts are; starts the embedded stack, its ledger up to date, unless the user has parts of their own."""
     if settings.database_url is not None:
         return external_connections(settings)
+    # Imported late: people with parts of their own never need the stack.
+    from autoloader.ledger.database import upgrade  # noqa: PLC0415
+    from autoloader.stack import Stack  # noqa: PLC0415
+
     stack = Stack(settings.home_dir)
     running = stack.connections()
     if running is None:
