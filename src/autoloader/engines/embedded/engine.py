@@ -105,7 +105,8 @@ class EmbeddedEngine:
             ThreadPoolExecutor(1, "parse") as parsing,
             ThreadPoolExecutor(1, "put") as putting,
         ):
-            connection.register(FILES, _files_table(work.files))
+            connection.register("given", _files_table(work.files))
+            connection.execute(f"CREATE TABLE {FILES} AS FROM given").fetchall()
             route = _route(work, connection, Fetcher(work.store, fetching))
             line = _AssemblyLine(work, parsing, putting, put, report)
             try:
@@ -128,7 +129,7 @@ class EmbeddedEngine:
             }
         )
         for statement in sql.SESSION:
-            connection.execute(statement)
+            connection.execute(statement).fetchall()
         return connection
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from autoloader.errors import TypeMismatch
+from autoloader.schema.printing import type_ddl
 from autoloader.schema.types import Array, Decimal, Map, Scalar, Struct
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def check_columns(found: pa.Schema, schema: Schema) -> tuple[str | None, ...]:
         if name is not None and not fits(_plain(found.field(name).type), column.type):
             raise TypeMismatch(
                 f'column "{column.name}" is {found.field(name).type} in the file, which cannot become '
-                f"{column.type} without loss"
+                f"{type_ddl(column.type)} without loss"
             )
     return tuple(names)
 

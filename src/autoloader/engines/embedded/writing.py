@@ -9,19 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import pyarrow as pa
 
-from autoloader.engines.embedded.partitions import partition_value
+from autoloader.engines.embedded.partitions import PartitionKey, bucket_of, partition_keys, with_buckets
 from autoloader.engines.embedded.sql import literal, quote
 from autoloader.engines.embedded.statement import PARTITION
 from autoloader.errors import SpoolFull
 from autoloader.model import DataFile
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from autoloader.engines.embedded.statement import TableColumns
     from autoloader.schema.table import TableShape
 
+_BUCKETED = "autoloader_bucketed"
+_ROWS_AT_ONCE = 32_768
+_PARTITIONED = f"PARTITION_BY ({PARTITION}), WRITE_PARTITION_COLUMNS false"
 _LARGEST_FILE = "480MB"
 """DuckDB looks at the size between row groups: a little under the 512 MB that a data file may have."""
 
@@ -51,10 +53,7 @@ class ParquetWriter:
         self._columns = columns
         self._folder = folder
         self._numbers = itertools.count()
-        types = {column.name: column.type for column in shape.schema.columns}
-        self._keys = [
-            partition_value(part, types[part.column], quote(part.column), connection) for part in shape.partition
-        ]
+        self._keys = partition_keys(shape.partition, {column.name: column.type for column in shape.schema.columns})
 
     def write(self, good: str) -> Written:
         """Run the statement over typed, good records.
@@ -75,9 +74,20 @@ class ParquetWriter:
         select = self._columns.select(good)
         options = f"FORMAT parquet, COMPRESSION zstd, RETURN_STATS, FIELD_IDS {self._columns.field_ids}"
         if self._keys:
-            select = f"SELECT *, hash({', '.join(self._keys)}) AS {PARTITION} FROM ({select})"
-            options += f", PARTITION_BY ({PARTITION}), WRITE_PARTITION_COLUMNS false"
+            select, options = self._partitioned(select), f"{options}, {_PARTITIONED}"
         return f"COPY ({select}) TO {literal(str(target))} ({options}, FILE_SIZE_BYTES '{_LARGEST_FILE}')"
+
+    def _partitioned(self, select: str) -> str:
+        """The rows with the column that files are split by: a hash, for paths must not hold what values may."""
+        names = [key.sql for key in self._keys if key.bucket is not None]
+        left_out = f" EXCLUDE ({', '.join(names)})" if names else ""
+        if names:
+            # Another connection to the same database reads, so that this one is free to write.
+            rows = self._connection.cursor().sql(select).to_arrow_reader(_ROWS_AT_ONCE)
+            self._connection.register(_BUCKETED, with_buckets(rows, self._keys))
+            select = f"SELECT * FROM {_BUCKETED}"
+        split = f"hash({', '.join(key.sql for key in self._keys)}) AS {PARTITION}"
+        return f"SELECT *{left_out}, {split} FROM ({select})"
 
     def _copied(self, statement: str, target: Path) -> list[tuple[Any, ...]]:
         try:
@@ -98,21 +108,36 @@ class ParquetWriter:
 
     def _partitions(self, names: list[str]) -> dict[str, tuple[Any, ...]]:
         """The partition of each file, read back from its rows: exact whatever the values look like as text."""
-        lows = ", ".join(f"min({key}) AS k{at}" for at, key in enumerate(self._keys))
-        one = " AND ".join(
-            f"min({key}) IS NOT DISTINCT FROM max({key}) AND count({key}) IN (0, count(*))" for key in self._keys
+        found = self._read_back(names)
+        columns = [
+            found.column(f"k{at}").combine_chunks() if key.bucket is None else _buckets(key, found.column(f"k{at}"))
+            for at, key in enumerate(self._keys)
+        ]
+        if not all(found.column("single").to_pylist()):
+            raise AssertionError("two partitions have the same hash")
+        partitions = zip(*(column.to_pylist() for column in columns), strict=True)
+        return dict(zip(map(str, found.column("filename").to_pylist()), partitions, strict=True))
+
+    def _read_back(self, names: list[str]) -> pa.Table:
+        known = [key.sql for key in self._keys if key.bucket is None]
+        single = " AND ".join(map(_one_value, known)) or "true"
+        values = ", ".join(
+            f"any_value({key.sql if key.bucket is None else quote(key.column)}) AS k{at}"
+            for at, key in enumerate(self._keys)
         )
-        listed = ", ".join(map(literal, names))
-        read = (
-            f"SELECT filename, {one} AS single, {lows} FROM read_parquet([{listed}], filename = true) GROUP BY filename"
-        )
+        files = f"read_parquet([{', '.join(map(literal, names))}], filename = true)"
+        read = f"SELECT filename, {single} AS single, {values} FROM {files} GROUP BY filename"
         reader: pa.RecordBatchReader = self._connection.sql(read).to_arrow_reader()
-        found: dict[str, tuple[Any, ...]] = {}
-        for row in reader.read_all().to_pylist():
-            if not row["single"]:
-                raise AssertionError(f"two partitions share the hash of {row['filename']}")
-            found[row["filename"]] = tuple(row[f"k{at}"] for at in range(len(self._keys)))
-        return found
+        return reader.read_all()
+
+
+def _one_value(sql: str) -> str:
+    return f"min({sql}) IS NOT DISTINCT FROM max({sql}) AND count({sql}) IN (0, count(*))"
+
+
+def _buckets(key: PartitionKey, values: pa.ChunkedArray[Any]) -> pa.Array[Any]:
+    whole: pa.Array[Any] = pa.concat_arrays(values.chunks) if values.num_chunks else pa.nulls(0)
+    return bucket_of(key, whole)
 
 
 def _remove(folder: Path) -> None:
