@@ -1,18 +1,27 @@
-"""A user of the tool: the real command line, each command a process of its own, on the parts of this test."""
+"""A user of the tool: the real command line, on the parts of this test.
+
+Commands run in the test's own process, which saves the start of an interpreter for each; where processes matter,
+``User.starts`` starts real ones.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
 
+from autoloader.cli import run
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pyiceberg.catalog import Catalog
@@ -46,14 +55,24 @@ class User:
     environment: dict[str, str] = field(repr=False)
 
     def types(self, *arguments: str, code: int = 0, **environment: str) -> Answer:
-        """Run a command to its end; fails the test when it ends with another code or shows a traceback."""
-        process = subprocess.run(
-            [*COMMAND, *arguments], capture_output=True, text=True, check=False, env=self.environment | environment
-        )
-        answer = Answer(process.returncode, process.stdout, process.stderr)
-        assert "Traceback" not in answer.err, answer.err
+        """Run a command to its end; fails the test when it ends with another code."""
+        out, err = io.StringIO(), io.StringIO()
+        with self.surroundings(environment), redirect_stdout(out), redirect_stderr(err):
+            ended = run(arguments)
+        answer = Answer(ended, out.getvalue(), err.getvalue())
         assert answer.code == code, answer
         return answer
+
+    @contextmanager
+    def surroundings(self, more: dict[str, str]) -> Iterator[None]:
+        before = dict(os.environ)
+        os.environ.clear()
+        os.environ.update(self.environment | more)
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
 
     def starts(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command and go on."""

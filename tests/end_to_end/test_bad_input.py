@@ -50,7 +50,7 @@ def test_a_draft_that_cannot_be_is_refused_with_the_field_named(user: User, opti
 @pytest.mark.parametrize("name", ["", "a b", "../x", "x" * 129, "'; DROP TABLE ingestions; --"])
 def test_a_name_that_cannot_be_is_refused(user: User, name: str) -> None:
     refused = user.types(
-        "create", name, "--source", "s3://b/", "--format", "json", "--table", "lake.raw.t", code=WRONG_USE
+        "create", name, "--source", "s3://bucket/", "--format", "json", "--table", "lake.raw.t", code=WRONG_USE
     )
 
     assert "name" in refused.err
@@ -60,7 +60,7 @@ def test_a_name_that_is_taken_is_refused(user: User) -> None:
     user.creates("events")
 
     refused = user.types(
-        "create", "events", "--source", "s3://b/", "--format", "json", "--table", "lake.raw.t", code=WRONG_USE
+        "create", "events", "--source", "s3://bucket/", "--format", "json", "--table", "lake.raw.t", code=WRONG_USE
     )
 
     assert "events" in refused.err

@@ -8,11 +8,19 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from typing import TYPE_CHECKING
 
 import click
 from typing_extensions import override
 
 from autoloader.errors import AutoloaderError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WRONG_USE = 2
+COULD_NOT_RUN = 3
+INTERRUPTED = 130
 
 COMMANDS = {
     "create": ("ingestions:create", "Save a new ingestion."),
@@ -68,25 +76,37 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and exit with its code."""
     try:
-        code = cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        sys.exit(130)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except AutoloaderError as error:
-        _tell(error)
-        sys.exit(2 if isinstance(error, UsageError) else 3)
+        code = run(sys.argv[1:])
+        sys.stdout.flush()
     except BrokenPipeError:
         # The reader of our output, such as `head`, has what it wanted.
         sys.stderr.close()
-        sys.exit(0)
-    sys.exit(code if isinstance(code, int) else 0)
+        code = 0
+    sys.exit(code)
 
 
-def _tell(error: AutoloaderError) -> None:
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; errors are told on stderr.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        code = cli.main(list(arguments), prog_name="autoloader", standalone_mode=False)
+    except click.exceptions.Abort:
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return WRONG_USE
+    except AutoloaderError as error:
+        _tell(error, as_json="--json" in arguments)
+        return WRONG_USE if isinstance(error, UsageError) else COULD_NOT_RUN
+    return code if isinstance(code, int) else 0
+
+
+def _tell(error: AutoloaderError, *, as_json: bool) -> None:
     """One sentence for people; one JSON object where the caller asked for JSON."""
-    if "--json" in sys.argv:
+    if as_json:
         field = error.field if isinstance(error, UsageError) else None
         problem = {"error": {"type": error.error_type, "message": str(error), "field": field}}
         click.echo(json.dumps(problem), err=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from autoloader.cli import COULD_NOT_RUN, INTERRUPTED
 from autoloader.cli.output import (
     console,
     counted,
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
 SHOWN_FAILURES = 5
 SOME_FAILED = 1
-COULD_NOT_RUN = 3
-INTERRUPTED = 130
 
 
 @click.command()
