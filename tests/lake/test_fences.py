@@ -86,6 +86,22 @@ def test_a_zombie_that_read_its_base_before_the_fence_never_lands(events: Events
     assert events.rows() == []
 
 
+def test_a_worker_that_stalls_after_its_lease_was_renewed_is_refused_once_fenced(events: Events) -> None:
+    load_id = uuid.uuid4()
+    change = Change(added=[events.uploaded(load_id, {A: [1]})])
+    leases = iter([True, False])
+
+    def renewed_and_then_stalled() -> bool:
+        renewed = next(leases)
+        assert fence(events.table, load_id, START) == Fenced()
+        return renewed
+
+    with pytest.raises(LeaseLost):
+        publish(events.table, load_id, change, renewed_and_then_stalled)
+
+    assert events.rows() == events.rows_by_duckdb() == []
+
+
 def test_whichever_comes_first_a_commit_or_a_fence_both_sides_see_the_same(events: Events) -> None:
     load_id = uuid.uuid4()
     change = Change(added=[events.uploaded(load_id, {A: [1]})])
