@@ -128,8 +128,7 @@ class EmbeddedEngine:
                 "preserve_insertion_order": False,
             }
         )
-        for statement in sql.SESSION:
-            connection.execute(statement).fetchall()
+        sql.begin(connection)
         return connection
 
 

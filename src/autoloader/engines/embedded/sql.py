@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-SESSION = ("SET TimeZone = 'UTC'",)
-"""Statements every connection runs before it uses SQL from this package: a text without a zone is UTC."""
+    import duckdb
+
+SESSION = ("SET TimeZone = 'UTC'", "SET enable_progress_bar = false")
+"""Statements every connection runs before it uses SQL from this package: a text without a zone is UTC, and what DuckDB
+prints on stdout while it works would end up in the answers of our commands."""
+
+
+def begin(connection: duckdb.DuckDBPyConnection) -> None:
+    """Run the statements of the session; a cursor is a connection of its own and needs them too."""
+    for statement in SESSION:
+        connection.execute(statement).fetchall()
 
 
 def quote(name: str) -> str:

@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from autoloader.engines.embedded.partitions import PartitionKey, bucket_of, partition_keys, with_buckets
-from autoloader.engines.embedded.sql import literal, quote
+from autoloader.engines.embedded.sql import begin, literal, quote
 from autoloader.engines.embedded.statement import PARTITION
 from autoloader.errors import SpoolFull
 from autoloader.model import DataFile
@@ -83,7 +83,8 @@ class ParquetWriter:
         left_out = f" EXCLUDE ({', '.join(names)})" if names else ""
         if names:
             # Another connection to the same database reads, so that this one is free to write.
-            rows = self._connection.cursor().sql(select).to_arrow_reader(_ROWS_AT_ONCE)
+            begin(reading := self._connection.cursor())
+            rows = reading.sql(select).to_arrow_reader(_ROWS_AT_ONCE)
             self._connection.register(_BUCKETED, with_buckets(rows, self._keys))
             select = f"SELECT * FROM {_BUCKETED}"
         split = f"hash({', '.join(key.sql for key in self._keys)}) AS {PARTITION}"
