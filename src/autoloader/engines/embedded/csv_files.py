@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING
 
 from autoloader.engines.embedded.readers import Layout
@@ -203,13 +204,12 @@ class CsvReader:
             raw = excerpt(text[at : at + 1000].split("\n", maxsplit=1)[0])
             why = f"it has {len(fields)} fields where {len(header)} belong"
             raise malformed(why, unit="line", number=line, raw=raw)
-        strings = self._dialect.strings
-        record = {
-            name: value
+        members = [
+            f"{quoted(name)}:{quoted(value)}"
             for name, value in zip(header, fields, strict=True)
-            if name is not None and value is not None and (value or name in strings)
-        }
-        return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+            if name is not None and value is not None and (value or name in self._dialect.strings)
+        ]
+        return f"{{{','.join(members)}}}"
 
     def _broken(self, text: str, at: int, line: int) -> Exception:
         raw = excerpt(text[at : at + 1000].split("\n", maxsplit=1)[0])

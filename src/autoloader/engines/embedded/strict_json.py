@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from autoloader.errors import BadRecord
@@ -16,8 +17,8 @@ from autoloader.schema.types import Array, Column, DataType, Map, Struct
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-Canonical = str | list[Any] | dict[str, Any] | None
-Convert = "Callable[[Any], Canonical]"
+    Write = Callable[[Any], str]
+
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -85,7 +86,7 @@ def refuse_lone_surrogates(text: str, value: object) -> None:
     Raises:
         NotJson: there is one.
     """
-    if _SURROGATE.search(text):
+    if "\\u" in text and _SURROGATE.search(text):
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError:
@@ -94,66 +95,65 @@ def refuse_lone_surrogates(text: str, value: object) -> None:
 
 def canonical_record(columns: Sequence[Column]) -> Callable[[dict[str, Any]], str]:
     """A function from a parsed record to its canonical text. It raises Mismatch with the column's name."""
-    convert = _struct(columns)
-
-    def written(record: dict[str, Any]) -> str:
-        return json.dumps(convert(record), ensure_ascii=False, separators=(",", ":"))
-
-    return written
+    return _struct(columns)
 
 
-def _converter(column_type: DataType) -> Callable[[Any], Canonical]:
+def _writer(column_type: DataType) -> Write:
     match column_type:
         case Struct(columns):
             return _checked(dict, "not_struct", _struct(columns))
         case Array(element):
-            item = _converter(element)
-            return _checked(list, "not_array", lambda values: [item(value) for value in values])
+            item = _writer(element)
+            return _checked(list, "not_array", lambda values: f"[{','.join([item(value) for value in values])}]")
         case Map(_, value_type):
-            entry = _converter(value_type)
-            return _checked(dict, "not_map", lambda values: {key: entry(value) for key, value in values.items()})
+            entry = _writer(value_type)
+            return _checked(
+                dict,
+                "not_map",
+                lambda values: f"{{{','.join([f'{quoted(k)}:{entry(v)}' for k, v in values.items()])}}}",
+            )
         case _:
-            return leaf_text
+            return _leaf
 
 
-def _checked(kind: type, code: str, convert: Callable[[Any], Canonical]) -> Callable[[Any], Canonical]:
-    def of_kind(value: object) -> Canonical:
+def _checked(kind: type, code: str, write: Write) -> Write:
+    def of_kind(value: object) -> str:
         if value is None:
-            return None
+            return "null"
         if not isinstance(value, kind):
             raise Mismatch(code, value)
-        return convert(value)
+        return write(value)
 
     return of_kind
 
 
-def _struct(columns: Sequence[Column]) -> Callable[[dict[str, Any]], dict[str, Canonical]]:
-    converters = [(column.name, _converter(column.type)) for column in columns]
+def _struct(columns: Sequence[Column]) -> Write:
+    writers = [(column.name, f"{quoted(column.name)}:", _writer(column.type)) for column in columns]
 
-    def convert(record: dict[str, Any]) -> dict[str, Canonical]:
-        found: dict[str, Canonical] = {}
-        for name, convert_value in converters:
+    def written(record: dict[str, Any]) -> str:
+        members: list[str] = []
+        for name, key, write in writers:
             value = record.get(name)
             if value is not None:
                 try:
-                    found[name] = convert_value(value)
+                    members.append(key + write(value))
                 except Mismatch as mismatch:
                     mismatch.column = name if mismatch.column is None else f"{name}.{mismatch.column}"
                     raise
-        return found
+        return f"{{{','.join(members)}}}"
 
-    return convert
+    return written
 
 
-def leaf_text(value: object) -> str | None:
-    """A scalar as its text; an object or array as compact JSON, for the column to take (STRING) or to refuse."""
+def _leaf(value: object) -> str:
+    """A scalar as a JSON string of its text; an object or array as one of its compact JSON."""
     if isinstance(value, str):
-        return str(value)
+        return quoted(value)
     if value is None:
-        return None
+        return "null"
     if isinstance(value, bool):
-        return "true" if value else "false"
-    return compact(value)
+        return '"true"' if value else '"false"'
+    return quoted(compact(value))
 
 
 def compact(value: object) -> str:
@@ -162,7 +162,7 @@ def compact(value: object) -> str:
         case Number():
             return str(value)
         case dict():
-            return "{" + ",".join(f"{json.dumps(k, ensure_ascii=False)}:{compact(v)}" for k, v in value.items()) + "}"
+            return "{" + ",".join(f"{quoted(k)}:{compact(v)}" for k, v in value.items()) + "}"
         case list():
             return "[" + ",".join(compact(item) for item in value) + "]"
         case _:
