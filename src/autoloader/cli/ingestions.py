@@ -24,12 +24,10 @@ if TYPE_CHECKING:
 @describing
 @json_option
 def create(name: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401  options as click gives them
-    r"""Save a new ingestion NAME: which files, read how, into which table.
+    """Save a new ingestion NAME: which files, read how, into which table.
 
-    \b
-    Example:
-      autoloader create events --source s3://landing/events/ --pattern '*.json' \\
-        --format json --table lake.raw.events
+    For example: autoloader create events --source s3://landing/events/ --pattern '*.json' --format json
+    --table lake.raw.events
     """
     with session() as runtime:
         ingestion = defining.create(runtime.database, draft_of(given) | {"name": name}, runtime.check_table)

@@ -64,11 +64,9 @@ def status(ctx: click.Context, *, as_json: bool) -> None:
 
 @click.command()
 def env() -> None:
-    r"""Print export lines that point aws, DuckDB, PyIceberg or Spark at the running stack.
+    """Print export lines that point aws, DuckDB, PyIceberg or Spark at the running stack.
 
-    \b
-    Use it so:
-      eval "$(autoloader env)"
+    Use it so: eval "$(autoloader env)"
     """
     settings = _embedded(start())
     connections = Stack(settings.home_dir).connections()

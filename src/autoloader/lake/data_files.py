@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from typing import IO, TYPE_CHECKING, Any, cast
+from uuid import uuid4
 
 import pyarrow.parquet as pq
 from pyarrow.fs import FileSelector, FileType
@@ -93,7 +94,8 @@ class Uploader:
         """
         if isinstance(data_file.location, str):
             return self._described(data_file, data_file.location, *self._remote_footer(data_file.location))
-        location = f"{self._location}/{data_file.location.name}"
+        # A name of its own: an engine may give files of several folders the same one.
+        location = f"{self._location}/{uuid4()}.parquet"
         footer, size_bytes = pq.read_metadata(data_file.location), data_file.location.stat().st_size
         described = self._described(data_file, location, footer, size_bytes)
         self._put(data_file.location, location)
