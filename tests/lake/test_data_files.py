@@ -131,10 +131,28 @@ def test_the_file_is_stored_below_its_load_and_the_local_copy_is_gone(events: Ev
 
     entry = Uploader(events.table, load_id).upload(DataFile(location=path, records=1))
 
-    assert entry.file_path == f"{events.table.location()}/data/{load_id}/{path.name}"
+    assert entry.file_path.startswith(f"{events.table.location()}/data/{load_id}/")
     assert entry.file_size_in_bytes == size
     assert events.stored() == [entry.file_path]
     assert not path.exists()
+
+
+def test_files_of_one_name_in_two_folders_are_both_kept(events: Events, tmp_path: Path) -> None:
+    load_id = uuid.uuid4()
+    paths = [tmp_path / folder / "data_0.parquet" for folder in ("a", "b")]
+    for number, path in enumerate(paths):
+        path.parent.mkdir()
+        events.write(load_id, {A: [number]}).rename(path)
+    uploader = Uploader(events.table, load_id)
+
+    publish(
+        events.table,
+        load_id,
+        Change(added=[uploader.upload(DataFile(location=path, records=1)) for path in paths]),
+        lambda: True,
+    )
+
+    assert events.rows() == [(A, 0), (A, 1)]
 
 
 def test_the_tables_own_data_path_is_followed(make_events: Callable[..., Events], namespace: str) -> None:

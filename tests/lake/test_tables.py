@@ -15,7 +15,9 @@ from pyiceberg.transforms import BucketTransform, DayTransform
 from pyiceberg.types import (
     DecimalType,
     IntegerType,
+    ListType,
     LongType,
+    MapType,
     NestedField,
     StringType,
     StructType,
@@ -284,6 +286,31 @@ def test_a_table_that_does_not_fit_is_refused_with_every_difference(lake: Catalo
     ):
         assert difference in str(refused.value)
     assert "_source_file" not in str(refused.value)
+
+
+def test_inner_values_that_the_table_requires_are_differences(lake: Catalog, namespace: str) -> None:
+    numbers = ListType(11, LongType(), element_required=True)
+    counts = MapType(12, StringType(), 13, LongType(), value_required=True)
+    meta = StructType(NestedField(14, "ip", StringType(), required=True))
+    lake.create_table(
+        (namespace, "t"),
+        IcebergSchema(
+            NestedField(1, "numbers", numbers, required=False),
+            NestedField(2, "counts", counts, required=False),
+            NestedField(3, "meta", meta, required=True),
+        ),
+    )
+    columns = (
+        Column("numbers", Array(Scalar.INT)),
+        Column("counts", Map(Scalar.STRING, Scalar.BIGINT)),
+        Column("meta", Struct((Column("ip", Scalar.STRING),))),
+    )
+
+    with pytest.raises(TableMismatch) as refused:
+        ensure_table(lake, namespace, "t", Schema(columns))
+
+    for name in ("numbers.element", "counts.value", "meta.ip", "meta"):
+        assert f"{name} is required there, and a file may lack it" in str(refused.value)
 
 
 def test_wider_types_of_the_table_take_narrower_columns(lake: Catalog, namespace: str) -> None:
