@@ -57,7 +57,10 @@ class Ask:
     @property
     def subject(self) -> str:
         """What it is about, for messages."""
-        return f"bucket {self.bucket!r}" if self.key is None else path_of(self.bucket, self.key)
+        if self.key is None:
+            return f"bucket {self.bucket!r}"
+        path = path_of(self.bucket, self.key)
+        return path if path.isprintable() else repr(path)
 
     @property
     def resource(self) -> str:
