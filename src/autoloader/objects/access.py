@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import astuple, dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from botocore.credentials import RefreshableCredentials
@@ -56,9 +57,20 @@ class Access:
             raise _as_error(error, self.origin) from error
 
     @property
-    def ca_bundle(self) -> str | None:
-        """File with the certificates to trust, where AWS_CA_BUNDLE or the AWS configuration names one."""
-        bundle: str | None = self.session.get_config_variable("ca_bundle")
+    def ca_bundle(self) -> Path | None:
+        """Where the certificates to trust are, if AWS_CA_BUNDLE or the AWS configuration says so.
+
+        Raises:
+            UsageError: there is nothing in that place.
+        """
+        named = self.session.get_config_variable("ca_bundle")
+        if named is None:
+            return None
+        bundle = Path(named)
+        if not bundle.exists():
+            raise UsageError(
+                f"AWS_CA_BUNDLE, or ca_bundle in the AWS configuration, names {named}, which is not there."
+            )
         return bundle
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import obstore
@@ -72,8 +71,9 @@ def _client_options(access: Access) -> ClientConfig:
         "read_timeout": timedelta(seconds=READ_SECONDS),
         "timeout": timedelta(days=7),  # of the whole answer: a large file and a slow reader may take long
     }
-    if access.ca_bundle is not None:
-        options["root_certificate"] = Path(access.ca_bundle).read_bytes()
+    bundle = access.ca_bundle
+    if bundle is not None and bundle.is_file():
+        options["root_certificate"] = bundle.read_bytes()
     return options
 
 

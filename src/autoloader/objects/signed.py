@@ -36,8 +36,9 @@ class SignedRequests:
         self.access = access
         self._bucket = bucket
         self._endpoint = resolve_endpoint(access, bucket, access.region)
+        bundle = access.ca_bundle
         options: dict[str, Any] = {  # the stubs are narrower than what botocore itself passes
-            "verify": access.ca_bundle or True,
+            "verify": str(bundle) if bundle is not None else True,
             "proxies": get_environ_proxies(self._endpoint.url),
             "timeout": (CONNECT_SECONDS, READ_SECONDS),
             "max_pool_connections": concurrency,
