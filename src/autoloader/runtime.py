@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 from autoloader.errors import UsageError
 from autoloader.ledger import runs
 from autoloader.ledger.database import connect, require_current, transaction
+from autoloader.ledger.locks import alone
 from autoloader.model import RunTrigger
 from autoloader.objects.paths import parse_source_path
 from autoloader.objects.s3 import open_s3
@@ -114,6 +115,7 @@ class Runtime:
             parse_schema(ingestion.schema_json or ""),
             ingestion.partition_columns,
             ingestion.table_properties,
+            alone=lambda: alone(self.database, f"make {ingestion.table_name}"),
         )
 
     def open_table(self, name: str) -> Table | None:

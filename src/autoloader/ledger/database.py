@@ -63,6 +63,20 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         raise _unavailable(engine.url, error) from error
 
 
+@contextmanager
+def connected(engine: Engine) -> Iterator[Connection]:
+    """A connection on which every statement is a transaction of its own.
+
+    Raises:
+        LedgerUnavailable: the database cannot be reached, or the connection broke.
+    """
+    try:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            yield connection
+    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        raise _unavailable(engine.url, error) from error
+
+
 def upgrade(url: str) -> None:
     """Bring the database's schema to the one of this program. Safe to be done by many at once, and again.
 
