@@ -163,6 +163,20 @@ def test_one_column_alone_is_fine(loads: Any, put: Put) -> None:
     assert load(loads, "s STRING").values("s") == ["", "one", "two"]
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-16-le", "UTF-8"])
+def test_text_is_recoded_from_the_encoding_that_the_options_name(loads: Any, put: Put, encoding: str) -> None:
+    put("a.csv", 'id,s\n1,Größe\n2,"zwei\nZeilen"\n'.encode(encoding))
+    assert load(loads, "id BIGINT, s STRING", encoding=encoding).values("s") == ["Größe", "zwei\nZeilen"]
+
+
+def test_text_in_another_encoding_than_the_options_name_is_unreadable(loads: Any, put: Put) -> None:
+    put("a.csv", b"id,s\n1,x\n" + b"2,\x81\n")
+    kind, message = load(loads, "id BIGINT, s STRING", encoding="cp1252").failure("a.csv")
+    assert kind == "FileUnreadable"
+    assert message is not None
+    assert "cp1252" in message
+
+
 FIELDS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=8)
 
 
