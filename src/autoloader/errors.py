@@ -2,9 +2,13 @@
 
 AutoloaderError
 ├── UsageError                  the caller asked for something that cannot be; names the field
-│   ├── NameTaken               another ingestion of the tenant has the name
-│   ├── NotKnown                no such ingestion, run, file or load
+│   ├── NameTaken               another ingestion, or token, of the tenant has the name
+│   ├── NotKnown                no such ingestion, run, file, load or token
 │   └── WrongState              the thing is there, but not in a state that allows this
+├── AccessError                 whoever asks may not
+│   ├── NotAuthenticated        no token, or one that is unknown or revoked
+│   └── NotAllowed              the scope of the token does not reach that far
+├── VaultError                  the key that opens stored secrets is missing, damaged, readable by others or another one
 ├── SourceError                 the bucket cannot be listed or read; names the bucket and the action
 │   ├── BucketNotFound
 │   ├── SourceAccessDenied
@@ -63,15 +67,31 @@ class UsageError(AutoloaderError):
 
 
 class NameTaken(UsageError):  # noqa: N818  a state of the world, named as the user would
-    """Another ingestion of the same tenant has this name."""
+    """Another ingestion, or another token, of the same tenant has this name."""
 
 
 class NotKnown(UsageError):  # noqa: N818
-    """No such ingestion, run, file or load."""
+    """No such ingestion, run, file, load or token."""
 
 
 class WrongState(UsageError):  # noqa: N818
     """The thing exists but its state does not allow what was asked."""
+
+
+class AccessError(AutoloaderError):
+    """Whoever asks may not."""
+
+
+class NotAuthenticated(AccessError):  # noqa: N818
+    """No token was given, or one that is unknown or revoked."""
+
+
+class NotAllowed(AccessError):  # noqa: N818
+    """The token is known, but its scope does not reach that far."""
+
+
+class VaultError(AutoloaderError):
+    """The key that opens stored secrets is missing, damaged, readable by others, or another one."""
 
 
 class SourceError(AutoloaderError):

@@ -79,6 +79,23 @@ class LoadState(StrEnum):
     LOST = "LOST"
 
 
+class Scope(StrEnum):
+    """What the holder of an API token may do; each scope holds those before it.
+
+    ``read`` looks, ``operate`` also runs, cancels, retries, pauses and previews, ``admin`` also creates, edits and
+    deletes ingestions.
+    """
+
+    READ = "read"
+    OPERATE = "operate"
+    ADMIN = "admin"
+
+    def holds(self, other: Scope) -> bool:
+        """Whether whoever has this scope may do what needs ``other``."""
+        order = tuple(Scope)
+        return order.index(self) >= order.index(other)
+
+
 class FormatType(StrEnum):
     """Formats the embedded engine reads."""
 
@@ -109,18 +126,19 @@ class SourceCredentials:
 
     Attributes:
         endpoint_url: an S3-compatible endpoint other than AWS.
-        aws_access_key_id: a reference of the form ``env:NAME``; never the key itself.
-        aws_secret_access_key: likewise ``env:NAME``.
-        aws_session_token: likewise ``env:NAME``.
+        aws_access_key_id: ``env:NAME`` or ``file:/path``, where the key is to be found, or ``enc:…``, the key as the
+            vault sealed it; never the key itself.
+        aws_secret_access_key: likewise.
+        aws_session_token: likewise.
         role_arn: a role to assume with the credentials found so far.
         profile: a profile of the AWS configuration files.
     """
 
     endpoint_url: str | None = None
     aws_region: str | None = None
-    aws_access_key_id: str | None = None
-    aws_secret_access_key: str | None = None
-    aws_session_token: str | None = None
+    aws_access_key_id: str | None = field(default=None, repr=False)
+    aws_secret_access_key: str | None = field(default=None, repr=False)
+    aws_session_token: str | None = field(default=None, repr=False)
     role_arn: str | None = None
     profile: str | None = None
 
@@ -149,7 +167,7 @@ class NewIngestion:
     engine: str = "embedded"
     cluster_id: str | None = None
     spark_connect_url: str | None = None
-    spark_connect_token: str | None = None
+    spark_connect_token: str | None = field(default=None, repr=False)
     max_file_size_bytes: int = DEFAULT_MAX_FILE_SIZE_BYTES
     max_retries: int = DEFAULT_MAX_RETRIES
     on_changed_file: OnChangedFile = OnChangedFile.REPLACE
@@ -380,6 +398,24 @@ class Outcome:
     duration: timedelta | None = None
     error_type: str | None = None
     error_message: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Token:
+    """An API token as the ledger knows it: all but the token itself, which nobody can show again.
+
+    Attributes:
+        name: unique among the tokens of its tenant that are not revoked.
+        last_used_at: to the minute; None when it never was.
+    """
+
+    id: int
+    tenant_id: str
+    name: str
+    scope: Scope
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -26,6 +26,11 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL of the ledger. Set: no embedded stack is started. Unset: the stack's own."
     )
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Keys that seal stored credentials, separated by commas; the first seals, all open. "
+        "Unset: the file `secret.key` in the home folder.",
+    )
     s3_endpoint_url: str | None = Field(None, description="S3 endpoint for ingestions that name none.")
     s3_region: str | None = Field(None, description="Region for ingestions that name none.")
     spool_dir: Path | None = Field(

@@ -19,7 +19,9 @@ from autoloader.model import (
     RunError,
     RunStatus,
     RunTrigger,
+    Scope,
     SourceCredentials,
+    Token,
     WriteMode,
 )
 
@@ -123,3 +125,9 @@ def load(row: RowMapping) -> Load:
     """A load from its row."""
     values = {name: row[name] for name in names(Load)}
     return Load(**values | {"state": LoadState(row["state"])})
+
+
+def token(row: RowMapping) -> Token:
+    """A token from its row."""
+    values = {name: row[name] for name in names(Token)}
+    return Token(**values | {"scope": Scope(row["scope"])})

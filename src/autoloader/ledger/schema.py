@@ -32,7 +32,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from autoloader.model import FileStatus, IngestionStatus, LoadState, OnChangedFile, RunStatus, RunTrigger, WriteMode
+from autoloader.model import (
+    FileStatus,
+    IngestionStatus,
+    LoadState,
+    OnChangedFile,
+    RunStatus,
+    RunTrigger,
+    Scope,
+    WriteMode,
+)
 
 if TYPE_CHECKING:
     from enum import StrEnum
@@ -42,9 +51,21 @@ metadata = MetaData()
 PATH = Text(collation="C")
 """Paths sort by their bytes, as object stores list them, so that a listing and the table can be merged in order."""
 
+SECRETS = (
+    "source_credentials ->> 'aws_access_key_id'",
+    "source_credentials ->> 'aws_secret_access_key'",
+    "source_credentials ->> 'aws_session_token'",
+    "spark_connect_token",
+)
+"""Where an ingestion holds a secret: sealed by the vault, or a reference; the database takes nothing else."""
+
 
 def _one_of(column: str, values: type[StrEnum]) -> str:
     return f"{column} IN ({', '.join(repr(value.value) for value in values)})"
+
+
+def _no_plain_secret(column: str) -> str:
+    return f"coalesce({column} ~ '^(enc|env|file):', true)"
 
 
 def _id() -> Column[int]:
@@ -104,6 +125,7 @@ ingestions = Table(
     CheckConstraint(_one_of("status", IngestionStatus), name="ingestions_status_check"),
     CheckConstraint(_one_of("write_mode", WriteMode), name="ingestions_write_mode_check"),
     CheckConstraint(_one_of("on_changed_file", OnChangedFile), name="ingestions_on_changed_file_check"),
+    CheckConstraint(" AND ".join(map(_no_plain_secret, SECRETS)), name="ingestions_secrets_check"),
 )
 
 
@@ -273,3 +295,26 @@ outcomes = Table(
 )
 Index("outcomes_of_file", outcomes.c.file_id, outcomes.c.id)
 Index("outcomes_of_discovery", outcomes.c.run_id, postgresql_where=text("load_id IS NULL"))
+
+
+class TokenColumns(TypedColumns):
+    """API tokens. What is kept of the token itself is its SHA-256, in hexadecimal."""
+
+    id: Named[int] = _id()
+    tenant_id: Named[str] = Column(Text, nullable=False)
+    name: Named[str] = Column(Text, nullable=False)
+    scope: Named[str] = Column(Text, nullable=False)
+    token_hash: Named[str] = Column(Text, nullable=False)
+    created_at: Named[datetime] = _now()
+    last_used_at: Named[datetime | None] = _instant(nullable=True)
+    revoked_at: Named[datetime | None] = _instant(nullable=True)
+
+
+tokens = Table(
+    "tokens",
+    metadata,
+    TokenColumns,
+    UniqueConstraint("token_hash", name="tokens_hash_key"),
+    CheckConstraint(_one_of("scope", Scope), name="tokens_scope_check"),
+)
+Index("tokens_name_key", tokens.c.tenant_id, tokens.c.name, unique=True, postgresql_where=text("revoked_at IS NULL"))
