@@ -4,7 +4,9 @@ AutoloaderError
 ├── UsageError                  the caller asked for something that cannot be; names the field
 │   ├── NameTaken               another ingestion, or token, of the tenant has the name
 │   ├── NotKnown                no such ingestion, run, file, load or token
-│   └── WrongState              the thing is there, but not in a state that allows this
+│   ├── WrongState              the thing is there, but not in a state that allows this
+│   ├── EditedMeanwhile         another one edited it since it was read
+│   └── KeyReused               an Idempotency-Key that was used for another request
 ├── AccessError                 whoever asks may not
 │   ├── NotAuthenticated        no token, or one that is unknown or revoked
 │   └── NotAllowed              the scope of the token does not reach that far
@@ -76,6 +78,14 @@ class NotKnown(UsageError):  # noqa: N818
 
 class WrongState(UsageError):  # noqa: N818
     """The thing exists but its state does not allow what was asked."""
+
+
+class EditedMeanwhile(UsageError):  # noqa: N818
+    """The thing was edited by someone else since the caller read it."""
+
+
+class KeyReused(UsageError):  # noqa: N818
+    """An Idempotency-Key that was used for another request."""
 
 
 class AccessError(AutoloaderError):

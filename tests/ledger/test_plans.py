@@ -11,13 +11,15 @@ import pytest
 from sqlalchemy import event
 from tests.ledger.ledgers import LEASE, SOURCE, WORKER, Ledger, bad, good, later, objects
 
-from autoloader.ledger import files, ingestions, loads, runs
+from autoloader.ledger import figures, files, idempotency, ingestions, loads, runs, tenants
 from autoloader.ledger.database import connect
 from autoloader.ledger.statement import STATEMENTS
-from autoloader.model import FileStatus, Ingestion, RunTrigger
+from autoloader.model import FileStatus, Ingestion, IngestionStatus, RunStatus, RunTrigger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sqlalchemy import Connection
 
     from autoloader.model import SourceObject
 
@@ -201,6 +203,26 @@ def look_at_everything(ledger: Ledger, ingestion: Ingestion, run_id: int) -> Non
         for chosen in (None, ingestion.id):
             runs.list_runs(connection, chosen, limit=20)
             runs.list_runs(connection, chosen, limit=20, before_id=run_id)
+        look_as_a_tenant(connection, ingestion, run_id, file.id)
+
+
+def look_as_a_tenant(connection: Connection, ingestion: Ingestion, run_id: int, file_id: int) -> None:
+    tenant = ingestion.tenant_id
+    tenants.ingestion(connection, tenant, ingestion.id)
+    tenants.ingestions(connection, tenant, limit=20, after="a", status=IngestionStatus.ACTIVE)
+    tenants.run(connection, tenant, run_id)
+    tenants.file(connection, tenant, file_id)
+    for status in (None, *RunStatus):
+        for chosen in (None, ingestion.id):
+            tenants.runs(connection, tenant, limit=20, ingestion_id=chosen, status=status)
+            tenants.runs(connection, tenant, limit=20, ingestion_id=chosen, status=status, before_id=run_id)
+    figures.standing(connection)
+    at = figures.now(connection)
+    figures.ended_runs(connection, at)
+    figures.ended_loads(connection, at)
+    assert idempotency.claim(connection, tenant, "key", "fingerprint") is None
+    idempotency.made(connection, tenant, "key", 1)
+    assert idempotency.claim(connection, tenant, "key", "fingerprint") == 1
 
 
 def test_no_statement_of_the_ledger_reads_a_whole_table(large: Ledger) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import update as changing
 from sqlalchemy.dialects.postgresql import insert as adding
 from sqlalchemy.exc import IntegrityError
 
-from autoloader.errors import NameTaken, NotKnown, UsageError, WrongState
+from autoloader.errors import EditedMeanwhile, NameTaken, NotKnown, UsageError, WrongState
 from autoloader.ledger import records
 from autoloader.ledger.schema import ingestions
 from autoloader.ledger.statement import named
@@ -116,13 +116,15 @@ def list_all(conn: Connection, tenant_id: str) -> list[Ingestion]:
     return [records.ingestion(row) for row in conn.execute(_LIST, {"tenant_id": tenant_id}).mappings()]
 
 
-def update(conn: Connection, ingestion_id: int, changes: Mapping[str, Any]) -> Ingestion:
+def update(conn: Connection, ingestion_id: int, changes: Mapping[str, Any], *, version: int | None = None) -> Ingestion:
     """Change fields of an ingestion; the history of its files stays.
 
     Args:
         changes: new values by field name, of the types they have in ``NewIngestion``; already validated.
+        version: the one the changes were made to; None: whatever it is.
 
     Raises:
+        EditedMeanwhile: the ingestion has another version by now.
         UsageError: a field that is not one a person decides.
         NameTaken: another ingestion of the tenant has the new name.
         NotKnown: there is no such ingestion.
@@ -132,7 +134,7 @@ def update(conn: Connection, ingestion_id: int, changes: Mapping[str, Any]) -> I
         raise UsageError(f"{min(unknown)} is not a field of an ingestion that can be changed", field=min(unknown))
     statement = (
         changing(ingestions)
-        .where(ingestions.c.id == ingestion_id)
+        .where(ingestions.c.id == ingestion_id, *([] if version is None else [ingestions.c.version == version]))
         .values(records.ingestion_values(changes) | {"version": ingestions.c.version + 1, "updated_at": func.now()})
         .returning(ingestions)
     )
@@ -143,7 +145,13 @@ def update(conn: Connection, ingestion_id: int, changes: Mapping[str, Any]) -> I
         if getattr(getattr(error.orig, "diag", None), "constraint_name", None) != "ingestions_name_key":
             raise
         raise _taken(changes["name"]) from None
-    return records.ingestion(row) if row is not None else by_id(conn, ingestion_id)
+    if row is not None:
+        return records.ingestion(row)
+    now = by_id(conn, ingestion_id)
+    raise EditedMeanwhile(
+        f"ingestion {now.name} was edited by someone else and has version {now.version} now, not {version}: "
+        "read it again, then make the change to what it is now"
+    )
 
 
 def fix_schema(conn: Connection, ingestion_id: int, schema_json: str) -> Ingestion:

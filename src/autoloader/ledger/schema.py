@@ -130,7 +130,11 @@ ingestions = Table(
 
 
 class RunColumns(TypedColumns):
-    """One trigger of an ingestion. The worker that leads it lists the bucket, under a lease until ``listed_at``."""
+    """One trigger of an ingestion. The worker that leads it lists the bucket, under a lease until ``listed_at``.
+
+    ``served_at``: when a worker last took up something of it. ``failures``: in a row, for reasons that may pass; nothing
+    of the run is taken up before ``again_at``.
+    """
 
     id: Named[int] = _id()
     ingestion_id: Named[int] = Column(
@@ -145,6 +149,9 @@ class RunColumns(TypedColumns):
     listed_at: Named[datetime | None] = _instant(nullable=True)
     lease_until: Named[datetime | None] = _instant(nullable=True)
     worker: Named[str | None] = Column(Text)
+    served_at: Named[datetime] = _now()
+    failures: Named[int] = Column(Integer, nullable=False, server_default=text("0"))
+    again_at: Named[datetime | None] = _instant(nullable=True)
     files_discovered: Named[int] = _count()
     files_processed: Named[int] = _count()
     files_succeeded: Named[int] = _count()
@@ -168,6 +175,10 @@ runs = Table(
 )
 Index("runs_one_active", runs.c.ingestion_id, unique=True, postgresql_where=_ACTIVE)
 Index("runs_of_ingestion", runs.c.ingestion_id, runs.c.id)
+Index("runs_due", runs.c.served_at, postgresql_where=_ACTIVE)
+Index("runs_of_tenant", runs.c.tenant_id, runs.c.id)
+Index("runs_in_status", runs.c.tenant_id, runs.c.status, runs.c.id)
+Index("runs_ended", runs.c.ended_at, postgresql_where=text("ended_at IS NOT NULL"))
 
 
 class FileColumns(TypedColumns):
@@ -264,6 +275,7 @@ Index("loads_running", loads.c.lease_until, postgresql_where=text("state = 'RUNN
 Index("loads_lost", loads.c.started_at, postgresql_where=text("state = 'LOST'"))
 Index("loads_of_ingestion", loads.c.ingestion_id)
 Index("loads_of_run", loads.c.run_id)
+Index("loads_ended", loads.c.ended_at, postgresql_where=text("ended_at IS NOT NULL"))
 
 
 class OutcomeColumns(TypedColumns):
@@ -318,3 +330,17 @@ tokens = Table(
     CheckConstraint(_one_of("scope", Scope), name="tokens_scope_check"),
 )
 Index("tokens_name_key", tokens.c.tenant_id, tokens.c.name, unique=True, postgresql_where=text("revoked_at IS NULL"))
+
+
+class IdempotencyKeyColumns(TypedColumns):
+    """A request that a client may send again: what it asked for, and the id of what came of it."""
+
+    tenant_id: Named[str] = Column(Text, primary_key=True)
+    key: Named[str] = Column(Text, primary_key=True)
+    fingerprint: Named[str] = Column(Text, nullable=False)
+    made_id: Named[int | None] = Column(BigInteger)
+    created_at: Named[datetime] = _now()
+
+
+idempotency_keys = Table("idempotency_keys", metadata, IdempotencyKeyColumns)
+Index("idempotency_keys_created", idempotency_keys.c.created_at)

@@ -1,4 +1,4 @@
-"""The ledger of a service: runs that wait for a worker; API tokens; secrets that are sealed or references, and nothing else."""
+"""The ledger of a service: runs that wait for a worker, API tokens, and no secret that is not sealed or a reference."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ SECRETS = (
 def upgrade() -> None:
     """Let runs wait for a worker; make the table of tokens, and let no plain secret into an ingestion."""
     _queue()
+    _answers()
     _tokens()
     op.create_check_constraint(
         "ingestions_secrets_check",
@@ -33,7 +34,10 @@ def downgrade() -> None:
     """Remove them."""
     op.drop_constraint("ingestions_secrets_check", "ingestions")
     op.drop_table("tokens")
-    op.drop_index("runs_due", table_name="runs")
+    op.drop_table("idempotency_keys")
+    op.drop_index("loads_ended", table_name="loads")
+    for index in ("runs_ended", "runs_in_status", "runs_of_tenant", "runs_due"):
+        op.drop_index(index, table_name="runs")
     for column in ("again_at", "failures", "served_at"):
         op.drop_column("runs", column)
 
@@ -45,6 +49,24 @@ def _queue() -> None:
     op.add_column("runs", sa.Column("again_at", sa.DateTime(timezone=True)))
     active = sa.text("status IN ('QUEUED', 'RUNNING')")
     op.create_index("runs_due", "runs", ["served_at"], postgresql_where=active)
+
+
+def _answers() -> None:
+    """What the API asks for: a tenant's runs, what ended lately, and requests that were sent before."""
+    ended = sa.text("ended_at IS NOT NULL")
+    op.create_index("runs_of_tenant", "runs", ["tenant_id", "id"])
+    op.create_index("runs_in_status", "runs", ["tenant_id", "status", "id"])
+    op.create_index("runs_ended", "runs", ["ended_at"], postgresql_where=ended)
+    op.create_index("loads_ended", "loads", ["ended_at"], postgresql_where=ended)
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("tenant_id", sa.Text, primary_key=True),
+        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("fingerprint", sa.Text, nullable=False),
+        sa.Column("made_id", sa.BigInteger),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    )
+    op.create_index("idempotency_keys_created", "idempotency_keys", ["created_at"])
 
 
 def _tokens() -> None:

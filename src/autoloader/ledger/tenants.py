@@ -1,0 +1,157 @@
+"""What a tenant sees: its own ingestions, runs and files. Those of others do not exist for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autoloader.errors import NotKnown
+from autoloader.ledger import records
+from autoloader.ledger.statement import named
+from autoloader.model import File, Ingestion, Run
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from autoloader.model import IngestionStatus, RunStatus
+
+_INGESTION_COLUMNS = records.columns(Ingestion, "i")
+_RUN_COLUMNS = records.columns(Run, "r")
+_FILE_COLUMNS = records.columns(File, "f")
+
+_INGESTION = named(
+    "tenants.ingestion",
+    "One ingestion of a tenant by its id.",
+    f"SELECT {_INGESTION_COLUMNS} FROM ingestions i WHERE i.id = :id AND i.tenant_id = :tenant_id",
+)
+_INGESTIONS = named(
+    "tenants.ingestions",
+    "The ingestions of a tenant by name, a page at a time.",
+    f"""SELECT {_INGESTION_COLUMNS} FROM ingestions i
+    WHERE i.tenant_id = :tenant_id AND (CAST(:after AS text) IS NULL OR i.name > :after)
+      AND (CAST(:status AS text) IS NULL OR i.status = :status)
+      AND (CAST(:name AS text) IS NULL OR i.name = :name)
+    ORDER BY i.name LIMIT :limit""",
+)
+_RUN = named(
+    "tenants.run",
+    "One run of a tenant by its id.",
+    f"SELECT {_RUN_COLUMNS} FROM runs r WHERE r.id = :id AND r.tenant_id = :tenant_id",
+)
+_RUNS = """SELECT {columns} FROM runs r
+    WHERE {of} AND (CAST(:before_id AS bigint) IS NULL OR r.id < :before_id) {status}
+    ORDER BY r.id DESC LIMIT :limit"""
+_OF_TENANT, _OF_INGESTION = "r.tenant_id = :tenant_id", "r.ingestion_id = :ingestion_id"
+_IN_STATUS = "AND r.status = :status"
+_RUN_PAGES = {
+    (False, False): named(
+        "tenants.runs",
+        "The newest runs of a tenant, a page at a time.",
+        _RUNS.format(columns=_RUN_COLUMNS, of=_OF_TENANT, status=""),
+    ),
+    (False, True): named(
+        "tenants.runs_in_status",
+        "The newest runs of a tenant in one status, a page at a time.",
+        _RUNS.format(columns=_RUN_COLUMNS, of=_OF_TENANT, status=_IN_STATUS),
+    ),
+    (True, False): named(
+        "tenants.runs_of_ingestion",
+        "The newest runs of one ingestion, a page at a time.",
+        _RUNS.format(columns=_RUN_COLUMNS, of=_OF_INGESTION, status=""),
+    ),
+    (True, True): named(
+        "tenants.runs_of_ingestion_in_status",
+        "The newest runs of one ingestion in one status, a page at a time.",
+        _RUNS.format(columns=_RUN_COLUMNS, of=_OF_INGESTION, status=_IN_STATUS),
+    ),
+}
+_FILE = named(
+    "tenants.file",
+    "One file of a tenant by its id.",
+    f"""SELECT {_FILE_COLUMNS} FROM processed_files f JOIN ingestions i ON i.id = f.ingestion_id
+    WHERE f.id = :id AND i.tenant_id = :tenant_id""",
+)
+
+
+def ingestion(conn: Connection, tenant_id: str, ingestion_id: int) -> Ingestion:
+    """The tenant's ingestion with this id.
+
+    Raises:
+        NotKnown: the tenant has none.
+    """
+    row = conn.execute(_INGESTION, {"id": ingestion_id, "tenant_id": tenant_id}).mappings().one_or_none()
+    if row is None:
+        raise NotKnown(f"there is no ingestion {ingestion_id}: it may have been deleted", field="ingestion_id")
+    return records.ingestion(row)
+
+
+def ingestions(
+    conn: Connection,
+    tenant_id: str,
+    *,
+    limit: int,
+    after: str | None = None,
+    status: IngestionStatus | None = None,
+    name: str | None = None,
+) -> list[Ingestion]:
+    """The tenant's ingestions by name.
+
+    Args:
+        after: only names that sort after this one: the cursor of the next page.
+    """
+    values = {"tenant_id": tenant_id, "limit": limit, "after": after, "status": status, "name": name}
+    return [records.ingestion(row) for row in conn.execute(_INGESTIONS, values).mappings()]
+
+
+def run(conn: Connection, tenant_id: str, run_id: int) -> Run:
+    """The tenant's run with this id.
+
+    Raises:
+        NotKnown: the tenant has none.
+    """
+    row = conn.execute(_RUN, {"id": run_id, "tenant_id": tenant_id}).mappings().one_or_none()
+    if row is None:
+        raise NotKnown(f"there is no run {run_id}", field="run_id")
+    return records.run(row)
+
+
+def runs(
+    conn: Connection,
+    tenant_id: str,
+    *,
+    limit: int,
+    before_id: int | None = None,
+    ingestion_id: int | None = None,
+    status: RunStatus | None = None,
+) -> list[Run]:
+    """The tenant's newest runs first.
+
+    Args:
+        before_id: only runs older than this one: the cursor of the next page.
+        ingestion_id: of this ingestion of the tenant, or of all where None.
+
+    Raises:
+        NotKnown: the tenant has no such ingestion.
+    """
+    if ingestion_id is not None:
+        ingestion(conn, tenant_id, ingestion_id)
+    statement = _RUN_PAGES[ingestion_id is not None, status is not None]
+    values = {
+        "tenant_id": tenant_id,
+        "ingestion_id": ingestion_id,
+        "before_id": before_id,
+        "status": status,
+        "limit": limit,
+    }
+    return [records.run(row) for row in conn.execute(statement, values).mappings()]
+
+
+def file(conn: Connection, tenant_id: str, file_id: int) -> File:
+    """The tenant's file with this id.
+
+    Raises:
+        NotKnown: the tenant has none.
+    """
+    row = conn.execute(_FILE, {"id": file_id, "tenant_id": tenant_id}).mappings().one_or_none()
+    if row is None:
+        raise NotKnown(f"there is no file {file_id}", field="file_id")
+    return records.file(row)
