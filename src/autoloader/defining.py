@@ -7,7 +7,6 @@ checked without reaching the bucket or the catalog is checked here, so that a sa
 from __future__ import annotations
 
 import dataclasses
-import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import ByteSize, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
@@ -33,6 +32,7 @@ from autoloader.model import (
 from autoloader.objects.globs import Pattern
 from autoloader.objects.paths import parse_source_path
 from autoloader.schema import parse_schema, to_json
+from autoloader.vault import CREDENTIAL_SECRETS, FILE, MASK, SEALED, VARIABLE, check_reference, masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,24 +40,24 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine as Database
 
     from autoloader.model import Ingestion
+    from autoloader.vault import Vault
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
-REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*")
-Reference = Annotated[str, StringConstraints(pattern=rf"^{REFERENCE.pattern}$")]
-
+Secret = Annotated[str, StringConstraints(pattern=r"^[!-~]+$", max_length=8192)]
+"""The secret itself, or where it is to be found: ``env:NAME``, ``file:/path``."""
 
 STRICT = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class CredentialsDraft:
-    """How to reach the bucket. Keys are given as references, ``env:NAME``, never as the keys themselves."""
+    """How to reach the bucket. Keys are given themselves, to be sealed, or as ``env:NAME`` or ``file:/path``."""
 
     endpoint_url: Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+/?$")] | None = None
     aws_region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")] | None = None
-    aws_access_key_id: Reference | None = None
-    aws_secret_access_key: Reference | None = None
-    aws_session_token: Reference | None = None
+    aws_access_key_id: Secret | None = Field(None, repr=False, json_schema_extra={"writeOnly": True})
+    aws_secret_access_key: Secret | None = Field(None, repr=False, json_schema_extra={"writeOnly": True})
+    aws_session_token: Secret | None = Field(None, repr=False, json_schema_extra={"writeOnly": True})
     role_arn: Annotated[str, StringConstraints(pattern=r"^arn:[\w-]+:iam::\d{12}:role/.+$")] | None = None
     profile: Annotated[str, StringConstraints(min_length=1)] | None = None
 
@@ -86,14 +86,19 @@ class Draft:
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Draft))
+NO_CREDENTIALS = SourceCredentials()
 _DRAFT = TypeAdapter(Draft)
 
 
-def define(draft: Mapping[str, Any]) -> NewIngestion:
-    """Check a draft against every rule of the contract.
+def define(draft: Mapping[str, Any], vault: Vault, saved: SourceCredentials = NO_CREDENTIALS) -> NewIngestion:
+    """Check a draft against every rule of the contract, and seal its secrets.
+
+    Args:
+        saved: the credentials that the ingestion has so far: ``***`` in the draft means the secret of these.
 
     Raises:
         UsageError: the first rule that is broken; ``field`` is the name of the field at fault.
+        VaultError: there are secrets, and no key to seal them with.
     """
     try:
         fields = _DRAFT.validate_python(dict(draft))
@@ -115,12 +120,14 @@ def define(draft: Mapping[str, Any]) -> NewIngestion:
         | {
             "source_path": source.path,
             "schema_json": to_json(schema) if schema is not None else None,
-            "source_credentials": SourceCredentials(**dataclasses.asdict(fields.source_credentials)),
+            "source_credentials": _sealed(fields.source_credentials, saved, vault),
         }
     )
 
 
-def create(database: Database, draft: Mapping[str, Any], check_table: Callable[[NewIngestion], None]) -> Ingestion:
+def create(
+    database: Database, draft: Mapping[str, Any], check_table: Callable[[NewIngestion], None], vault: Vault
+) -> Ingestion:
     """Check a draft and save it.
 
     Args:
@@ -130,14 +137,18 @@ def create(database: Database, draft: Mapping[str, Any], check_table: Callable[[
         UsageError: as ``define``; NameTaken when the name is in use.
         LakeError: there is no such catalog, or it does not answer.
     """
-    checked = define(draft)
+    checked = define(draft, vault)
     check_table(checked)
     with transaction(database) as connection:
         return ingestions.insert(connection, checked)
 
 
 def edit(
-    database: Database, ingestion: Ingestion, changes: Mapping[str, Any], check_table: Callable[[NewIngestion], None]
+    database: Database,
+    ingestion: Ingestion,
+    changes: Mapping[str, Any],
+    check_table: Callable[[NewIngestion], None],
+    vault: Vault,
 ) -> Ingestion:
     """Check the ingestion as it would be with the changes, then save them. The history of its files stays.
 
@@ -149,7 +160,7 @@ def edit(
         LakeError: there is no such catalog, or it does not answer.
     """
     before = as_draft(ingestion)
-    after = define(before | dict(changes))
+    after = define(before | dict(changes), vault, ingestion.source_credentials)
     if (after.catalog, after.database, after.table) != (ingestion.catalog, ingestion.database, ingestion.table):
         check_table(after)
     changed = {name: getattr(after, name) for name in FIELDS if getattr(after, name) != getattr(ingestion, name)}
@@ -160,9 +171,15 @@ def edit(
 
 
 def as_draft(ingestion: NewIngestion) -> dict[str, Any]:
-    """The fields a person decides, as they stand now."""
+    """The fields a person decides, as they stand now; secrets are masked, and mean what is saved."""
     draft = {name: getattr(ingestion, name) for name in FIELDS}
-    return draft | {"source_credentials": dataclasses.asdict(ingestion.source_credentials)}
+    return draft | {"source_credentials": shown(ingestion.source_credentials)}
+
+
+def shown(credentials: SourceCredentials) -> dict[str, str | None]:
+    """Credentials as they may be shown: references as they are, sealed secrets as ``***``."""
+    values = dataclasses.asdict(credentials)
+    return values | {name: masked(values[name]) for name in CREDENTIAL_SECRETS}
 
 
 def _check_keys(credentials: CredentialsDraft) -> None:
@@ -171,6 +188,40 @@ def _check_keys(credentials: CredentialsDraft) -> None:
             "aws_access_key_id and aws_secret_access_key go together: give both or neither",
             field="source_credentials",
         )
+
+
+def _sealed(credentials: CredentialsDraft, saved: SourceCredentials, vault: Vault) -> SourceCredentials:
+    values = dataclasses.asdict(credentials)
+    moved = (credentials.endpoint_url or "").rstrip("/") != (saved.endpoint_url or "").rstrip("/")
+    for name in CREDENTIAL_SECRETS:
+        given, before = values[name], getattr(saved, name)
+        if given == MASK:
+            values[name] = _kept(name, before, moved=moved)
+        elif given is not None:
+            values[name] = _stored(name, given, vault)
+    return SourceCredentials(**values)
+
+
+def _kept(name: str, before: str | None, *, moved: bool) -> str:
+    field = f"source_credentials.{name}"
+    if before is None:
+        raise UsageError(f"{name} is {MASK}, which stands for the saved one, and there is none: give it", field=field)
+    if moved and before.startswith(SEALED):
+        # Whoever may edit but does not know the keys could have them sent to an endpoint of their own.
+        raise UsageError(f"{name}: the endpoint is another one, so give the key anew", field=field)
+    return before
+
+
+def _stored(name: str, given: str, vault: Vault) -> str:
+    if given.startswith((VARIABLE, FILE)):
+        check_reference(name, given)
+        return given
+    if given.startswith(SEALED):
+        raise UsageError(
+            f"{name}: a key that begins with {SEALED} is taken for a sealed one, which nobody can give",
+            field=f"source_credentials.{name}",
+        )
+    return vault.seal(given)
 
 
 def _usage_error(error: ValidationError) -> UsageError:
@@ -187,5 +238,5 @@ def _usage_error(error: ValidationError) -> UsageError:
             "a name is 1 to 128 letters, digits, '_', '-' or '.', and begins with a letter or a digit", field=field
         )
     if field.removeprefix("source_credentials.") in {"aws_access_key_id", "aws_secret_access_key", "aws_session_token"}:
-        return UsageError(f"{field}: give a reference such as env:MY_KEY, never the key itself", field=field)
+        return UsageError(f"{field}: give the key, or where it is: env:NAME or file:/path", field=field)
     return UsageError(f"{field}: {first['msg'][0].lower()}{first['msg'][1:]}", field=field)

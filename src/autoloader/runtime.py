@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Self
 
@@ -17,14 +17,20 @@ from autoloader.errors import UsageError
 from autoloader.ledger import runs
 from autoloader.ledger.database import connect, require_current, transaction
 from autoloader.ledger.locks import alone
+from autoloader.ledger.sealing import reseal_all
 from autoloader.model import RunTrigger
 from autoloader.objects.paths import parse_source_path
 from autoloader.objects.s3 import open_s3
 from autoloader.plan import Lease, LoadLimits
 from autoloader.schema import parse_schema
-from autoloader.worker import Parts, Task, work_on_run
+from autoloader.turns import Parts, Task
+from autoloader.vault import Vault
+from autoloader.worker import work_on_run
+from autoloader.workers import work_forever
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import timedelta
     from threading import Event
     from types import TracebackType
 
@@ -36,7 +42,7 @@ if TYPE_CHECKING:
     from autoloader.model import Ingestion, NewIngestion, Run
     from autoloader.objects import ObjectStore
     from autoloader.settings import Connections, Settings
-    from autoloader.worker import Observer
+    from autoloader.turns import Observer
 
 
 class Runtime:
@@ -51,6 +57,7 @@ class Runtime:
         self.settings = settings
         self.connections = connections
         self.database = connect(connections.database_url)
+        self.vault = Vault(settings)
         self._closing = ExitStack()
         self._closing.callback(self.database.dispose)
         self._catalog = cache(self._open_catalog)
@@ -84,12 +91,43 @@ class Runtime:
         task = Task(ingestion=ingestion, run=run, leads=leads, scope=scope, observer=observer, stopping=stopping)
         return work_on_run(parts, task)
 
-    def open_store(self, ingestion: NewIngestion) -> ObjectStore:
-        """Open the bucket of an ingestion; closed with this runtime."""
+    def rotate_key(self) -> int:
+        """Seal every stored secret anew under the first key: a new one, where keys are in the key file.
+
+        Returns:
+            How many ingestions hold a secret.
+
+        Raises:
+            VaultError: a secret is sealed with a key that is not there any more, or the key file cannot be written.
+        """
+        with alone(self.database, "rotate key"):
+            self.vault.renew_key()
+            with transaction(self.database) as connection:
+                count = reseal_all(connection, self.vault.reseal)
+            self.vault.forget_old_keys()
+        return count
+
+    def work(self, *, concurrency: int, stopping: Event, grace: timedelta) -> int:
+        """Work on queued runs until ``stopping`` is set, then end within ``grace``.
+
+        Returns:
+            How many threads did not end in time; see ``workers.work_forever``.
+        """
+        return work_forever(self._parts(), concurrency=concurrency, stopping=stopping, grace=grace)
+
+    @contextmanager
+    def open_store(self, ingestion: NewIngestion) -> Iterator[ObjectStore]:
+        """Open the bucket of an ingestion while the block goes on."""
         source = parse_source_path(ingestion.source_path)
-        store = open_s3(source.bucket, ingestion.source_credentials, self.connections, self.settings.fetch_concurrency)
-        self._closing.callback(store.close)
-        return store
+        store = open_s3(
+            source.bucket,
+            ingestion.source_credentials,
+            self.connections,
+            self.settings.fetch_concurrency,
+            open_secret=self.vault.open,
+        )
+        with closing(store):
+            yield store
 
     def engine(self, ingestion: NewIngestion) -> Engine:
         """The engine an ingestion asks for."""

@@ -118,7 +118,7 @@ def test_a_missing_profile_is_named() -> None:
 def test_credentials_that_contradict_themselves_are_refused(credentials: SourceCredentials, says: str) -> None:
     with pytest.raises(UsageError, match=says) as caught:
         resolve_access(credentials, AWS)
-    assert caught.value.field == "source_credentials"
+    assert str(caught.value.field).startswith("source_credentials")
     assert SECRET not in str(caught.value)
 
 

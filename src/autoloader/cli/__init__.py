@@ -30,6 +30,7 @@ COMMANDS = {
     "delete": ("ingestions:delete", "Delete an ingestion and its history; the table stays."),
     "preview": ("preview:preview", "Show schema, rows and matching files; writes nothing."),
     "run": ("runs:run", "Load everything new into the table."),
+    "worker": ("workers:worker", "Work on queued runs until stopped."),
     "runs": ("runs:list_runs", "List the runs."),
     "files": ("files:list_files", "List files and what became of them."),
     "explain": ("files:explain", "Tell the whole story of one file."),
@@ -38,6 +39,7 @@ COMMANDS = {
     "down": ("stack:down", "Stop the embedded stack."),
     "status": ("stack:status", "Show which parts run, and where."),
     "env": ("stack:env", "Print export lines that point other tools at the stack."),
+    "token": ("tokens:token", "Manage the tokens that open the HTTP service."),
     "db": ("database:db", "Manage the ledger's database."),
     "demo": ("demo:demo", "See the whole job on real data, in under a minute."),
 }

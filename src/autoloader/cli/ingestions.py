@@ -30,7 +30,9 @@ def create(name: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401  
     --table lake.raw.events
     """
     with session() as runtime:
-        ingestion = defining.create(runtime.database, draft_of(given) | {"name": name}, runtime.check_table)
+        ingestion = defining.create(
+            runtime.database, draft_of(given) | {"name": name}, runtime.check_table, runtime.vault
+        )
     if as_json:
         write_json(ingestion)
     else:
@@ -96,7 +98,7 @@ def edit(name: str, *, new_name: str | None, status: str | None, as_json: bool, 
         if "source_credentials" in changes:
             kept = defining.as_draft(before)["source_credentials"]
             changes["source_credentials"] = kept | changes["source_credentials"]
-        after = defining.edit(runtime.database, before, changes, runtime.check_table)
+        after = defining.edit(runtime.database, before, changes, runtime.check_table, runtime.vault)
     if as_json:
         write_json(after)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -9,12 +10,14 @@ import click
 
 from autoloader.errors import UsageError
 from autoloader.model import FormatType, OnChangedFile, WriteMode
+from autoloader.vault import CREDENTIAL_SECRETS, FILE, VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 TABLE_PARTS = 3
+HIDDEN = "env:NAME|file:/PATH|-"
 
 DESCRIBING = [
     click.option("--source", metavar="S3_PATH", help="Where the files are: s3://bucket/prefix/."),
@@ -70,11 +73,16 @@ DESCRIBING = [
     click.option("--region", "aws_region", metavar="NAME", help="The bucket's region."),
     click.option("--profile", metavar="NAME", help="A profile of the AWS configuration."),
     click.option("--role-arn", metavar="ARN", help="A role to assume for reading the bucket."),
-    click.option("--access-key-id", "aws_access_key_id", metavar="env:NAME", help="Variable that holds the key id."),
     click.option(
-        "--secret-access-key", "aws_secret_access_key", metavar="env:NAME", help="Variable that holds the key."
+        "--access-key-id", "aws_access_key_id", metavar=HIDDEN, help="Variable or file that holds the key id."
     ),
-    click.option("--session-token", "aws_session_token", metavar="env:NAME", help="Variable that holds the token."),
+    click.option(
+        "--secret-access-key",
+        "aws_secret_access_key",
+        metavar=HIDDEN,
+        help="Likewise the key. With '-' it is asked for, or read from stdin, and stored sealed.",
+    ),
+    click.option("--session-token", "aws_session_token", metavar=HIDDEN, help="Likewise the session token."),
 ]
 CREDENTIALS = (
     "endpoint_url",
@@ -117,8 +125,24 @@ def draft_of(given: dict[str, Any]) -> dict[str, Any]:
         draft["partition_columns"] = given["partition_columns"]
     credentials = {name: given[name] for name in CREDENTIALS if given.get(name) is not None}
     if credentials:
-        draft["source_credentials"] = credentials
+        secrets = {name: _secret(name, credentials[name]) for name in CREDENTIAL_SECRETS if name in credentials}
+        draft["source_credentials"] = credentials | secrets
     return draft
+
+
+def _secret(name: str, value: str) -> str:
+    """A reference as it is; for ``-`` the secret itself. What is typed on a command line, every user can see."""
+    if value.startswith((VARIABLE, FILE)):
+        return value
+    if value != "-":
+        raise UsageError(
+            f"{name} would be seen in the list of processes: write env:NAME, file:/path, or - to be asked for it",
+            field=f"source_credentials.{name}",
+        )
+    if sys.stdin.isatty():
+        asked: str = click.prompt(name, hide_input=True, err=True)
+        return asked
+    return sys.stdin.readline().strip()
 
 
 def _table(text: str) -> tuple[str, str, str]:

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autoloader.model import FileStatus, RunStatus
+from autoloader.vault import SECRETS, masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -113,10 +114,14 @@ def _cell(value: Any) -> Text:  # noqa: ANN401, PLR0911  whatever a row holds, o
             return Text(printable(str(value)))
 
 
+def _told(name: str, value: Any) -> Any:  # noqa: ANN401  a field of any value of the model
+    return masked(value) if name in SECRETS else value
+
+
 def _plain(value: Any) -> Any:  # noqa: ANN401  json's own signature
     match value:
         case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+            return {field.name: _told(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)}
         case datetime() | date():
             return value.isoformat()
         case timedelta():

@@ -33,7 +33,8 @@ def preview(name: str | None, *, as_json: bool, **given: Any) -> None:  # noqa: 
     """
     with session() as runtime:
         ingestion = _meant(runtime, name, draft_of(given))
-        seen = look(runtime.open_store(ingestion), runtime.engine(ingestion), ingestion)
+        with runtime.open_store(ingestion) as store:
+            seen = look(store, runtime.engine(ingestion), ingestion)
     if as_json:
         write_json(
             {
@@ -54,11 +55,13 @@ def preview(name: str | None, *, as_json: bool, **given: Any) -> None:  # noqa: 
 def _meant(runtime: Runtime, name: str | None, changes: dict[str, Any]) -> NewIngestion:
     if name is None:
         return defining.define(
-            {"name": "preview", "catalog": "lake", "database": "preview", "table": "preview"} | changes
+            {"name": "preview", "catalog": "lake", "database": "preview", "table": "preview"} | changes, runtime.vault
         )
     with transaction(runtime.database) as connection:
         saved = ingestions.by_name(connection, DEFAULT_TENANT, name)
-    return defining.define(defining.as_draft(saved) | changes) if changes else saved
+    if not changes:
+        return saved
+    return defining.define(defining.as_draft(saved) | changes, runtime.vault, saved.source_credentials)
 
 
 def _show(ingestion: NewIngestion, seen: Preview) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import astuple, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
 from autoloader.errors import CredentialsMissing, SourceAccessDenied, SourceUnavailable, UsageError
+from autoloader.vault import REFERENCE, look_up
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials, ReadOnlyCredentials
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     from autoloader.settings import Connections
 
 FIELD = "source_credentials"
-REFERENCE = "env:"
+OpenSecret = Callable[[str, str], str]
+"""The secret itself, from the name of its field and its stored form (see ``vault``)."""
+
 _STS_REGION = "us-east-1"
 
 
@@ -74,14 +78,20 @@ class Access:
         return bundle
 
 
-def resolve_access(credentials: SourceCredentials, connections: Connections) -> Access:
+def resolve_access(
+    credentials: SourceCredentials, connections: Connections, open_secret: OpenSecret = look_up
+) -> Access:
     """Find out who we are.
 
     The embedded stack's endpoint and keys belong together: an ingestion that says anything about its credentials gets
     neither. Without a stack, the endpoint and region of the settings are defaults for every ingestion.
 
+    Args:
+        open_secret: opens what is sealed, too, where it is the vault's; the default knows references only.
+
     Raises:
         UsageError: the fields contradict each other, or hold a key instead of a reference.
+        VaultError: a sealed key cannot be opened.
         CredentialsMissing: a variable is not set, the profile is not there, or the default chain finds nothing.
         SourceAccessDenied: the role may not be assumed.
         SourceUnavailable: the service that hands the credentials out does not answer.
@@ -96,7 +106,7 @@ def resolve_access(credentials: SourceCredentials, connections: Connections) -> 
         origin = "the embedded stack"
         session.set_credentials(key, secret)
     else:
-        origin = _use(session, credentials)
+        origin = _use(session, credentials, open_secret)
     try:
         found = session.get_credentials()
         if credentials.role_arn is not None and found is not None:
@@ -124,7 +134,7 @@ def _loader(data_path: str | None) -> Loader:
     return create_loader(data_path)
 
 
-def _use(session: Session, credentials: SourceCredentials) -> str:
+def _use(session: Session, credentials: SourceCredentials, open_secret: OpenSecret) -> str:
     """Put the keys of the ingestion, if it has any, into the session; returns where credentials come from."""
     key, secret = credentials.aws_access_key_id, credentials.aws_secret_access_key
     if (key is None) != (secret is None) or (credentials.aws_session_token and key is None):
@@ -135,23 +145,11 @@ def _use(session: Session, credentials: SourceCredentials) -> str:
         raise UsageError("Give a profile or keys, not both.", field=FIELD)
     token = credentials.aws_session_token
     session.set_credentials(
-        _resolved("aws_access_key_id", key),
-        _resolved("aws_secret_access_key", secret),
-        _resolved("aws_session_token", token) if token else None,
+        open_secret("aws_access_key_id", key),
+        open_secret("aws_secret_access_key", secret),
+        open_secret("aws_session_token", token) if token else None,
     )
-    return key
-
-
-def _resolved(name: str, reference: str) -> str:
-    if not reference.startswith(REFERENCE):
-        raise UsageError(f"{name} must be a reference of the form env:NAME, never the key itself.", field=FIELD)
-    variable = reference.removeprefix(REFERENCE)
-    value = os.environ.get(variable)
-    if not value:
-        raise CredentialsMissing(
-            f"{name} is read from the variable {variable}, which is not set. Set it and try again."
-        )
-    return value
+    return key if REFERENCE.fullmatch(key) else "the keys stored with the ingestion"
 
 
 def _assumed(session: Session, role_arn: str, region: str | None) -> RefreshableCredentials:

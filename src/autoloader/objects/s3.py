@@ -11,6 +11,7 @@ from autoloader.objects.paths import key_of
 from autoloader.objects.patience import Patience
 from autoloader.objects.reading import Reading
 from autoloader.objects.signed import SignedRequests
+from autoloader.vault import look_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from obstore.store import S3Store as NativeClient
 
     from autoloader.model import SourceCredentials, SourceObject
+    from autoloader.objects.access import OpenSecret
     from autoloader.settings import Connections
 
 
@@ -27,6 +29,7 @@ def open_s3(
     connections: Connections,
     concurrency: int,
     *,
+    open_secret: OpenSecret = look_up,
     patience: Patience | None = None,
 ) -> S3Store:
     """Open a bucket. Nothing is asked of it yet; the caller closes it.
@@ -36,15 +39,17 @@ def open_s3(
         credentials: the ingestion's; what they leave open comes from ``connections`` or the default AWS chain.
         connections: the defaults of the settings or of the embedded stack.
         concurrency: connections kept open at most.
+        open_secret: opens the keys of the credentials; the default knows references only.
         patience: how to wait and try again; the default waits for about ten seconds in all.
 
     Raises:
         CredentialsMissing: none were found.
         SourceAccessDenied: the role may not be assumed.
         SourceUnavailable: the service that hands credentials out does not answer.
+        VaultError: a sealed key cannot be opened.
         UsageError: the credentials contradict each other, or the endpoint cannot be one.
     """
-    access = resolve_access(credentials, connections)
+    access = resolve_access(credentials, connections, open_secret)
     return S3Store(bucket, SignedRequests(bucket, access, concurrency), patience or Patience())
 
 
