@@ -16,6 +16,7 @@ import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING
 
 import structlog
@@ -26,7 +27,7 @@ from autoloader.lake.data_files import Uploader, discard
 from autoloader.lake.publish import Change, publish
 from autoloader.lake.snapshots import INGESTION_PROPERTY, RUN_ID_PROPERTY
 from autoloader.lake.tables import shape
-from autoloader.ledger import loads
+from autoloader.ledger import loads, runs
 from autoloader.ledger.database import transaction
 from autoloader.model import FileStatus, WriteMode
 from autoloader.renewal import Renewal
@@ -34,7 +35,6 @@ from autoloader.renewal import Renewal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
-    from threading import Event
 
     from pyiceberg.manifest import DataFile as DataFileEntry
     from pyiceberg.table import Table
@@ -76,16 +76,25 @@ def carry_out(means: Means, load: Load, claimed: Sequence[ClaimedFile]) -> None:
 
     Raises:
         LeaseLost: another worker owns the outcome now; nothing more was written.
-        Interrupted: it was stopped before it was published; its files wait again.
+        Interrupted: it was stopped, or its run cancelled, before it was published; its files wait again.
         CatalogUnavailable: the fate of the commit is unknown; recovery will decide once the lease has passed.
         AutoloaderError: the load as a whole failed before anything was published; its files wait again.
     """
-    renewal = Renewal(partial(_renew, means, load), means.lease.renew_every, f"load {load.id}")
+    called_off = Event()
+    renewal = Renewal(partial(_renew, means, load, called_off), means.lease.renew_every, f"load {load.id}")
     with structlog.contextvars.bound_contextvars(load=str(load.id)), renewal:
         log.info("load.claimed", files=len(claimed), bytes=load.bytes)
-        table = means.open_table()
+        table = None
         try:
-            change = _prepare(means, load, claimed, table, renewal)
+            table = means.open_table()
+            change = _prepare(
+                means,
+                load,
+                claimed,
+                table,
+                lost=renewal.lost.is_set,
+                stopped=lambda: means.stopping.is_set() or called_off.is_set(),
+            )
         except BaseException as error:
             # Also Ctrl-C and errors nobody foresaw: nothing was published, so the files need not wait for the lease.
             _give_up(means.database, load, table, error)
@@ -98,12 +107,22 @@ def carry_out(means: Means, load: Load, claimed: Sequence[ClaimedFile]) -> None:
         log.info("load.committed", snapshot=snapshot_id)
 
 
-def _renew(means: Means, load: Load) -> bool:
+def _renew(means: Means, load: Load, called_off: Event) -> bool:
     with transaction(means.database) as connection:
+        if runs.cancelled(connection, load.run_id):
+            called_off.set()
         return loads.renew(connection, load.id, means.lease)
 
 
-def _prepare(means: Means, load: Load, claimed: Sequence[ClaimedFile], table: Table, renewal: Renewal) -> Change:
+def _prepare(
+    means: Means,
+    load: Load,
+    claimed: Sequence[ClaimedFile],
+    table: Table,
+    *,
+    lost: Callable[[], bool],
+    stopped: Callable[[], bool],
+) -> Change:
     """Data files in the table's storage but in no snapshot yet; what became of each file, in the ledger."""
     uploader = Uploader(table, load.id)
     added: list[DataFileEntry] = []
@@ -116,12 +135,12 @@ def _prepare(means: Means, load: Load, claimed: Sequence[ClaimedFile], table: Ta
             shape=shape(table),
             store=means.store,
             spool=spool,
-            cancelled=lambda: renewal.lost.is_set() or means.stopping.is_set(),
+            cancelled=lambda: lost() or stopped(),
         )
         try:
             outcomes = means.engine.prepare(work, lambda made: added.append(uploader.upload(made)), means.report)
         except LeaseLost:
-            if renewal.lost.is_set():
+            if lost():
                 raise
             raise Interrupted(f"load {load.id} was stopped before it was published; its files wait again") from None
     with transaction(means.database) as connection:
@@ -141,7 +160,7 @@ def _change(
     )
 
 
-def _give_up(database: Database, load: Load, table: Table, error: BaseException) -> None:
+def _give_up(database: Database, load: Load, table: Table | None, error: BaseException) -> None:
     """Nothing was published and, as this worker stops here, nothing will be: the files may be claimed again."""
     if isinstance(error, LeaseLost | LedgerUnavailable):
         return
@@ -149,7 +168,7 @@ def _give_up(database: Database, load: Load, table: Table, error: BaseException)
     with transaction(database) as connection:
         owned = loads.fail(connection, load.id, kind, str(error) or kind)
     log.warning("load.failed", error=kind, reason=str(error))
-    if owned:
+    if owned and table is not None:
         discard(table, load.id)
 
 

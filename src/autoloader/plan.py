@@ -13,6 +13,11 @@ class LoadLimits:
     max_files: int = 10_000
     max_bytes: int = 2 * 1024**3
 
+    @property
+    def shared(self) -> LoadLimits:
+        """The limits while other runs wait: a load then takes about a second, so that all get their turn soon."""
+        return LoadLimits(max_files=min(self.max_files, 1_000), max_bytes=min(self.max_bytes, 128 * 1024**2))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lease:
@@ -22,8 +27,11 @@ class Lease:
 
     @property
     def renew_every(self) -> timedelta:
-        """A third of the duration: two renewals may fail before the lease passes."""
-        return self.duration / 3
+        """A third of the duration: two renewals may fail before the lease passes.
+
+        Every 2 s at least, as a renewal also tells a worker that its run was cancelled.
+        """
+        return min(self.duration / 3, timedelta(seconds=2))
 
 
 def backoff(failures: int, *, longest: timedelta = timedelta(seconds=30)) -> timedelta:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import event
 from tests.ledger.ledgers import LEASE, SOURCE, WORKER, Ledger, bad, good, later, objects
 
-from autoloader.ledger import figures, files, idempotency, ingestions, loads, runs, tenants
+from autoloader.ledger import figures, files, idempotency, ingestions, loads, queue, runs, sealing, tenants, tokens
 from autoloader.ledger.database import connect
 from autoloader.ledger.statement import STATEMENTS
-from autoloader.model import FileStatus, Ingestion, IngestionStatus, RunStatus, RunTrigger
+from autoloader.model import FileStatus, Ingestion, IngestionStatus, RunStatus, RunTrigger, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,6 +143,7 @@ def use_everything(ledger: Ledger) -> None:
     with ledger.transaction() as connection:
         runs.renew_lead(connection, run.id, WORKER, LEASE)
         runs.take_lead(connection, run.id, "worker-2", LEASE)
+    take_turns(ledger, small)
     ledger.record(ingestion, run, arriving(100, 300, "v2"))
     ledger.record(ingestion, run, arriving(FILES - 2000, FILES + 50), at_most=20)
     ledger.requeue_failed(ingestion, run)
@@ -165,6 +166,7 @@ def use_everything(ledger: Ledger) -> None:
         loads.settle_failed(connection, fenced.id)
     ledger.end(run)
     look_at_everything(ledger, ingestion, run.id)
+    keep_secrets(ledger, small)
     with ledger.transaction() as connection:
         files.retry(connection, ingestion.id, [refused.path])
     _, claimed = ledger.claims(run)
@@ -180,6 +182,30 @@ def use_everything(ledger: Ledger) -> None:
     ledger.retry(small)
     with ledger.transaction() as connection:
         ingestions.delete(connection, small.id)
+
+
+def take_turns(ledger: Ledger, ingestion: Ingestion) -> None:
+    with ledger.transaction() as connection:
+        run, _ = runs.enqueue(connection, ingestion.id, RunTrigger.MANUAL)
+        due = queue.next_task(connection, "worker-3", LEASE)
+        assert due is not None
+        assert due.run.id == run.id
+        queue.release_lead(connection, run.id, "worker-3")
+        queue.postpone(connection, run.id, lambda _: timedelta(minutes=1))
+        queue.went_well(connection, run.id)
+        runs.cancelled(connection, run.id)
+        runs.cancel(connection, run.id)
+
+
+def keep_secrets(ledger: Ledger, ingestion: Ingestion) -> None:
+    with ledger.transaction() as connection:
+        ingestions.update(connection, ingestion.id, {"spark_connect_token": "enc:old"})
+        sealing.reseal_all(connection, lambda stored: stored.replace("old", "new"))
+        _, secret = tokens.create(connection, "default", "plans", Scope.READ)
+        assert tokens.any_made(connection)
+        assert tokens.find(connection, secret) is not None
+        tokens.list_all(connection)
+        tokens.revoke(connection, "default", "plans")
 
 
 def look_at_everything(ledger: Ledger, ingestion: Ingestion, run_id: int) -> None:

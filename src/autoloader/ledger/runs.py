@@ -1,7 +1,9 @@
 """Runs: who leads one, what it counted, when it has ended.
 
-    start_or_join ──▶ RUNNING ──listed──▶ RUNNING, every file settled ──▶ SUCCESS | FAILED
-                         └──fail, cancel──▶ FAILED, CANCELLED
+    enqueue ──▶ QUEUED ──queue.next_task──┐
+                                          ▼
+              start_or_join ──▶ RUNNING ──listed──▶ RUNNING, every file settled ──▶ SUCCESS | FAILED
+                                  └──fail, cancel──▶ FAILED, CANCELLED
 
 There is one active run of an ingestion at most, by a unique index. Its leader lists the bucket, under a lease that it
 renews until the run ends. When the lease passes, whoever comes next leads and lists anew: merging a listing again
@@ -37,6 +39,15 @@ _LEAD = named(
         worker = excluded.worker, lease_until = excluded.lease_until, listed_at = NULL
     WHERE (r.lease_until IS NULL OR r.lease_until <= clock_timestamp())
       AND (r.listed_at IS NULL OR (SELECT write_mode FROM ingestions i WHERE i.id = r.ingestion_id) <> 'overwrite')
+    RETURNING {_COLUMNS}""",
+)
+_ENQUEUE = named(
+    "runs.enqueue",
+    "Makes a run that waits for a worker, unless one goes on.",
+    f"""
+    INSERT INTO runs AS r (ingestion_id, tenant_id, cluster_id, trigger, status)
+    SELECT i.id, i.tenant_id, i.cluster_id, :trigger, 'QUEUED' FROM ingestions i WHERE i.id = :ingestion_id
+    ON CONFLICT (ingestion_id) WHERE status IN ('QUEUED', 'RUNNING') DO NOTHING
     RETURNING {_COLUMNS}""",
 )
 _TAKE_LEAD = named(
@@ -127,6 +138,11 @@ _STOP = named(
     UPDATE runs SET status = :status, ended_at = clock_timestamp(), lease_until = NULL
     WHERE id = :run_id AND status IN ('QUEUED', 'RUNNING')""",
 )
+_CANCELLED = named(
+    "runs.cancelled",
+    "Whether a person asked that the run ends.",
+    "SELECT status = 'CANCELLED' FROM runs WHERE id = :run_id",
+)
 _GET = named("runs.get", "One run by its id.", f"SELECT {_COLUMNS} FROM runs r WHERE r.id = :run_id")
 _LIST = named(
     "runs.list",
@@ -158,9 +174,7 @@ def start_or_join(
         NotKnown: there is no such ingestion.
         WrongState: the ingestion is a draft or paused.
     """
-    ingestion = ingestions.by_id(conn, ingestion_id)
-    if ingestion.status in {IngestionStatus.DRAFT, IngestionStatus.PAUSED}:
-        raise WrongState(f"ingestion {ingestion.name} is {ingestion.status}: set its status to ACTIVE to let it run")
+    _require_runnable(conn, ingestion_id)
     values = {"ingestion_id": ingestion_id, "trigger": trigger, "worker": worker, "lease": lease.duration}
     while True:
         row = conn.execute(_LEAD, values).mappings().one_or_none()
@@ -169,6 +183,32 @@ def start_or_join(
         going_on = active(conn, ingestion_id)
         if going_on is not None:
             return going_on, False
+
+
+def enqueue(conn: Connection, ingestion_id: int, trigger: RunTrigger) -> tuple[Run, bool]:
+    """Let a run of an ingestion wait for a worker; where one waits or goes on, it is that one.
+
+    Returns:
+        The run, and whether it was made now.
+
+    Raises:
+        NotKnown: there is no such ingestion.
+        WrongState: the ingestion is a draft or paused.
+    """
+    _require_runnable(conn, ingestion_id)
+    while True:
+        row = conn.execute(_ENQUEUE, {"ingestion_id": ingestion_id, "trigger": trigger}).mappings().one_or_none()
+        if row is not None:
+            return records.run(row), True
+        going_on = active(conn, ingestion_id)
+        if going_on is not None:
+            return going_on, False
+
+
+def _require_runnable(conn: Connection, ingestion_id: int) -> None:
+    ingestion = ingestions.by_id(conn, ingestion_id)
+    if ingestion.status in {IngestionStatus.DRAFT, IngestionStatus.PAUSED}:
+        raise WrongState(f"ingestion {ingestion.name} is {ingestion.status}: set its status to ACTIVE to let it run")
 
 
 def take_lead(conn: Connection, run_id: int, worker: str, lease: Lease) -> bool:
@@ -228,6 +268,11 @@ def fail(conn: Connection, run_id: int, message: str, kind: str) -> bool:
 def cancel(conn: Connection, run_id: int) -> bool:
     """End an active run because a person asked; its waiting files are left to the next one. False: it had ended."""
     return conn.execute(_STOP, {"run_id": run_id, "status": RunStatus.CANCELLED}).rowcount == 1
+
+
+def cancelled(conn: Connection, run_id: int) -> bool:
+    """Whether a person asked that the run ends: what is in hand and not published yet is to be put back."""
+    return bool(conn.scalar(_CANCELLED, {"run_id": run_id}))
 
 
 def get(conn: Connection, run_id: int) -> Run:

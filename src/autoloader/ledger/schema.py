@@ -132,8 +132,8 @@ ingestions = Table(
 class RunColumns(TypedColumns):
     """One trigger of an ingestion. The worker that leads it lists the bucket, under a lease until ``listed_at``.
 
-    ``served_at``: when a worker last took up something of it. ``failures``: in a row, for reasons that may pass; nothing
-    of the run is taken up before ``again_at``.
+    ``served_at``: when a worker last took up something of it. ``failures``: in a row, for reasons that may pass;
+    nothing of the run is taken up before ``again_at``.
     """
 
     id: Named[int] = _id()

@@ -1,0 +1,212 @@
+"""What a worker does in one go with a run: list its bucket, or claim a load and carry it out; and in between, recovery.
+
+``worker`` puts these together for one run until it has ended; ``workers`` for whatever is due, for ever.
+
+Sampling, loading and recovery bring in DuckDB and PyIceberg, which take half a second to import: they are imported
+where they are first needed, as most runs find nothing new.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Event
+from typing import TYPE_CHECKING, Protocol
+
+from autoloader import discovery
+from autoloader.engines import Reading
+from autoloader.errors import HistoryTooShort, LeaseLost
+from autoloader.ledger import files, ingestions, loads, runs
+from autoloader.ledger.database import transaction
+from autoloader.model import ListingCounts, WriteMode
+from autoloader.plan import backoff
+from autoloader.renewal import Renewal
+from autoloader.schema import parse_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from datetime import timedelta
+    from pathlib import Path
+
+    from pyiceberg.table import Table
+    from sqlalchemy import Engine as Database
+
+    from autoloader.discovery import Scope
+    from autoloader.engines import Engine, Progress
+    from autoloader.model import ClaimedFile, Ingestion, Load, Run
+    from autoloader.objects import ObjectStore
+    from autoloader.plan import Lease, LoadLimits
+
+ATTEMPTS = 5
+"""Loads in a row that may fail as a whole, for a reason that may pass, before the run gives up."""
+
+
+class Observer(Protocol):
+    """Who watches a run while it goes on. Called from any thread."""
+
+    def listing(self, counts: ListingCounts) -> None:
+        """So much of the bucket is recorded."""
+
+    def waiting(self, files: int, size_bytes: int) -> None:
+        """So much is to be loaded, now that the listing is complete."""
+
+    def progress(self, done: Progress) -> None:
+        """So much was read since the last call."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts:
+    """The concrete parts a worker works with; the composition root builds them.
+
+    Attributes:
+        worker: the name of this worker, unique among all workers.
+        open_store: opens the bucket of an ingestion while a block goes on.
+        ensure_table: opens the table of an ingestion, made if it is not there; raises TableMismatch if it does not fit.
+        open_table: opens a table by its full name; None when there is none.
+        engine: the engine an ingestion asks for.
+    """
+
+    worker: str
+    database: Database
+    open_store: Callable[[Ingestion], AbstractContextManager[ObjectStore]]
+    ensure_table: Callable[[Ingestion], Table]
+    open_table: Callable[[str], Table | None]
+    engine: Callable[[Ingestion], Engine]
+    lease: Lease
+    limits: LoadLimits
+    spool: Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Task:
+    """What a worker is to do.
+
+    Attributes:
+        run: as ``runs.start_or_join`` gave it.
+        leads: whether this worker does the listing.
+        stopping: set from outside when the work is to stop; what is being published is still published.
+    """
+
+    ingestion: Ingestion
+    run: Run
+    leads: bool
+    scope: Scope
+    observer: Observer
+    stopping: Event = field(default_factory=Event)
+
+
+def leading(parts: Parts, run: Run) -> Renewal:
+    """Keeps the lead of a run while the block goes on."""
+    return Renewal(partial(_renew_lead, parts, run), parts.lease.renew_every, f"lead of run {run.id}")
+
+
+def _renew_lead(parts: Parts, run: Run) -> bool:
+    with transaction(parts.database) as connection:
+        return runs.renew_lead(connection, run.id, parts.worker, parts.lease)
+
+
+def list_source(parts: Parts, task: Task, store: ObjectStore) -> None:
+    """List the bucket of a run that this worker leads, settle the schema and make the table.
+
+    Raises:
+        SourceError: the bucket cannot be listed.
+        LakeError: the table cannot be made, or does not fit.
+        LeaseLost: another worker leads by now, or the run has ended.
+        Interrupted: a person stopped it.
+    """
+    listing = discovery.Listing(
+        worker=parts.worker, scope=task.scope, report=task.observer.listing, stopping=task.stopping
+    )
+    counts = discovery.discover(parts.database, task.ingestion, task.run.id, store, listing)
+    with transaction(parts.database) as connection:
+        if _tries_again(task.ingestion, counts):
+            counts += ListingCounts(requeued=files.requeue_failed(connection, task.ingestion, task.run.id))
+        waiting = files.waiting(connection, task.ingestion.id)
+    task.observer.listing(counts)
+    if waiting.files:
+        _make_table(parts, task.ingestion, store)
+    with transaction(parts.database) as connection:
+        if not runs.listed(connection, task.run.id, parts.worker):
+            raise LeaseLost(f"run {task.run.id} was taken over by another worker while it was listed")
+
+
+def _tries_again(ingestion: Ingestion, counts: ListingCounts) -> bool:
+    """Whether failed files are tried again: where a load overwrites, they alone must not become the table."""
+    return ingestion.write_mode is not WriteMode.OVERWRITE or counts.new + counts.changed > 0
+
+
+def _make_table(parts: Parts, ingestion: Ingestion, store: ObjectStore) -> None:
+    from autoloader import sampling  # noqa: PLC0415  see the module's first lines
+
+    parts.ensure_table(sampling.settle_schema(parts.database, ingestion, store))
+
+
+def load_some(parts: Parts, task: Task, store: ObjectStore, limits: LoadLimits) -> bool:
+    """Claim a load of a listed run and carry it out; False when there was nothing to claim.
+
+    Raises:
+        LeaseLost: another worker owns the outcome of the load by now.
+        Interrupted: it was stopped before it was published, or its run was cancelled; its files wait again.
+        AutoloaderError: the load failed as a whole; its files wait again, or recovery decides about them.
+    """
+    with transaction(parts.database) as connection:
+        ingestion = ingestions.by_id(connection, task.run.ingestion_id)
+        claimed = loads.claim(
+            connection,
+            task.run,
+            worker=parts.worker,
+            lease=parts.lease,
+            limits=limits,
+            table_name=ingestion.table_name,
+        )
+    if claimed is None:
+        return False
+    _carry_out(parts, task, ingestion, store, claimed)
+    return True
+
+
+def _carry_out(
+    parts: Parts, task: Task, ingestion: Ingestion, store: ObjectStore, claimed: tuple[Load, tuple[ClaimedFile, ...]]
+) -> None:
+    from autoloader import loading  # noqa: PLC0415  see the module's first lines
+
+    schema = parse_schema(ingestion.schema_json or "")
+    means = loading.Means(
+        database=parts.database,
+        ingestion=ingestion,
+        reading=Reading(format_type=ingestion.format_type, options=ingestion.format_options, schema=schema),
+        store=store,
+        engine=parts.engine(ingestion),
+        open_table=partial(parts.ensure_table, ingestion),
+        lease=parts.lease,
+        spool=parts.spool,
+        report=task.observer.progress,
+        stopping=task.stopping,
+    )
+    loading.carry_out(means, *claimed)
+
+
+def recover(parts: Parts) -> list[Load]:
+    """Settle lost loads, those of other ingestions too; returns the ones that cannot be decided."""
+    with transaction(parts.database) as connection:
+        lost = loads.expire(connection)
+    if not lost:
+        return []
+    from autoloader import recovery  # noqa: PLC0415  see the module's first lines
+
+    return recovery.recover(parts.database, lost, parts.open_table)
+
+
+def undecidable(load: Load) -> HistoryTooShort:
+    """The reason why a run cannot end while one of its ingestion's loads is lost and its evidence gone."""
+    return HistoryTooShort(
+        f"load {load.id} was lost, and the snapshots of table {load.table_name} that would tell "
+        "whether its files are in it were expired: compare its files with the table, then decide"
+    )
+
+
+def pause(failures: int) -> timedelta:
+    """How long to wait after so many failures in a row, with jitter."""
+    return backoff(failures) * random.uniform(0.5, 1)  # noqa: S311  jitter is no secret
