@@ -197,6 +197,16 @@ def check_reference(name: str, reference: str) -> None:
         )
 
 
+def require_stored_form(name: str, stored: str | None) -> None:
+    """The last gate before the ledger: nothing but a sealed secret or a reference gets through.
+
+    Raises:
+        VaultError: it is the secret itself.
+    """
+    if stored is not None and not stored.startswith((SEALED, VARIABLE, FILE)):
+        raise VaultError(f"{name} was about to be stored unsealed, and was not stored: report this as a bug")
+
+
 def masked(stored: str | None) -> str | None:
     """A stored secret as it may be shown: ``***`` where it is sealed, a reference as it is."""
     return MASK if stored is not None and REFERENCE.fullmatch(stored) is None else stored

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 from tests.ledger.ledgers import Ledger, good, new, objects
 
-from autoloader.errors import NameTaken, NotKnown, UsageError, WrongState
-from autoloader.ledger import ingestions
+from autoloader.errors import NameTaken, NotKnown, UsageError, VaultError, WrongState
+from autoloader.ledger import ingestions, sealing
 from autoloader.model import (
     FormatType,
     Ingestion,
@@ -180,3 +182,49 @@ def test_an_ingestion_with_a_lost_load_cannot_be_deleted(ledger: Ledger) -> None
     ledger.sql("UPDATE runs SET status = 'CANCELLED', ended_at = now()")
     with pytest.raises(WrongState, match="a load to recover"):
         delete(ledger, ingestion)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"source_credentials": SourceCredentials(aws_access_key_id="PLANTED")},
+        {"source_credentials": SourceCredentials(aws_secret_access_key="PLANTED")},
+        {"source_credentials": SourceCredentials(aws_session_token="PLANTED")},
+        {"spark_connect_token": "PLANTED"},
+    ],
+)
+def test_a_secret_that_is_not_sealed_is_not_stored_and_not_told(ledger: Ledger, fields: dict[str, Any]) -> None:
+    with pytest.raises(VaultError, match="unsealed") as refused:
+        ledger.ingestion(**fields)
+    assert "PLANTED" not in str(refused.value)
+    assert ledger.sql("SELECT id FROM ingestions") == []
+
+
+@pytest.mark.parametrize("name", ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"])
+def test_the_database_itself_takes_no_secret_that_is_not_sealed(ledger: Ledger, name: str) -> None:
+    ledger.ingestion()
+
+    with pytest.raises(IntegrityError, match="ingestions_secrets_check"):
+        ledger.sql("UPDATE ingestions SET source_credentials = jsonb_build_object(cast(:name AS text), 'x')", name=name)
+    with pytest.raises(IntegrityError, match="ingestions_secrets_check"):
+        ledger.sql("UPDATE ingestions SET spark_connect_token = 'x'")
+
+
+def test_secrets_are_sealed_anew_in_place_and_nothing_else_changes(ledger: Ledger) -> None:
+    sealed = ledger.ingestion(
+        "sealed",
+        source_credentials=SourceCredentials(
+            aws_region="eu-west-1", aws_access_key_id="enc:old", aws_secret_access_key="env:KEY"
+        ),
+        spark_connect_token="enc:old",
+    )
+    ledger.ingestion("open")
+
+    with ledger.transaction() as connection:
+        assert sealing.reseal_all(connection, lambda stored: stored.replace("enc:old", "enc:new")) == 1
+        after = ingestions.by_id(connection, sealed.id)
+
+    credentials = SourceCredentials(
+        aws_region="eu-west-1", aws_access_key_id="enc:new", aws_secret_access_key="env:KEY"
+    )
+    assert after == replace(sealed, source_credentials=credentials, spark_connect_token="enc:new")

@@ -24,6 +24,7 @@ from autoloader.model import (
     Token,
     WriteMode,
 )
+from autoloader.vault import SECRETS, require_stored_form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,12 +80,15 @@ def ingestion(row: RowMapping) -> Ingestion:
 
 def ingestion_values(values: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of an ingestion as its columns take them."""
-    return {name: _column_value(value) for name, value in values.items()}
+    return {name: _column_value(name, value) for name, value in values.items()}
 
 
-def _column_value(value: object) -> object:
+def _column_value(name: str, value: Any) -> object:  # noqa: ANN401  a value of any field
+    if name in SECRETS:
+        # The database refuses it as well, but names the row in its log.
+        require_stored_form(name, value)
     if isinstance(value, SourceCredentials):
-        return {name: part for name, part in asdict(value).items() if part is not None}
+        return {part: _column_value(part, given) for part, given in asdict(value).items() if given is not None}
     if isinstance(value, tuple):
         return list(value)
     return value
