@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-_NOW = named("figures.now", "The database's clock.", "SELECT clock_timestamp()")
+_NOW = named("figures.now", "What time it is by the clock of the database.", "SELECT clock_timestamp()")
 _FILES = named(
     "figures.files",
     "How many files are in each status: each ingestion is counted by its own index.",
