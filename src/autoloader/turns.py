@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
     from autoloader.discovery import Scope
     from autoloader.engines import Engine, Progress
-    from autoloader.model import ClaimedFile, Ingestion, Load, Run
+    from autoloader.loading import Means
+    from autoloader.model import Ingestion, Load, Run
     from autoloader.objects import ObjectStore
     from autoloader.plan import Lease, LoadLimits
 
@@ -146,6 +147,8 @@ def _make_table(parts: Parts, ingestion: Ingestion, store: ObjectStore) -> None:
 def load_some(parts: Parts, task: Task, store: ObjectStore, limits: LoadLimits) -> bool:
     """Claim a load of a listed run and carry it out; False when there was nothing to claim.
 
+    What can go wrong without a load is done before the claim, so that no file waits for a lease to pass.
+
     Raises:
         LeaseLost: another worker owns the outcome of the load by now.
         Interrupted: it was stopped before it was published, or its run was cancelled; its files wait again.
@@ -153,6 +156,10 @@ def load_some(parts: Parts, task: Task, store: ObjectStore, limits: LoadLimits) 
     """
     with transaction(parts.database) as connection:
         ingestion = ingestions.by_id(connection, task.run.ingestion_id)
+    from autoloader import loading  # noqa: PLC0415  see the module's first lines
+
+    means = _means(parts, task, ingestion, store)
+    with transaction(parts.database) as connection:
         claimed = loads.claim(
             connection,
             task.run,
@@ -163,17 +170,15 @@ def load_some(parts: Parts, task: Task, store: ObjectStore, limits: LoadLimits) 
         )
     if claimed is None:
         return False
-    _carry_out(parts, task, ingestion, store, claimed)
+    loading.carry_out(means, *claimed)
     return True
 
 
-def _carry_out(
-    parts: Parts, task: Task, ingestion: Ingestion, store: ObjectStore, claimed: tuple[Load, tuple[ClaimedFile, ...]]
-) -> None:
+def _means(parts: Parts, task: Task, ingestion: Ingestion, store: ObjectStore) -> Means:
     from autoloader import loading  # noqa: PLC0415  see the module's first lines
 
     schema = parse_schema(ingestion.schema_json or "")
-    means = loading.Means(
+    return loading.Means(
         database=parts.database,
         ingestion=ingestion,
         reading=Reading(format_type=ingestion.format_type, options=ingestion.format_options, schema=schema),
@@ -185,7 +190,6 @@ def _carry_out(
         report=task.observer.progress,
         stopping=task.stopping,
     )
-    loading.carry_out(means, *claimed)
 
 
 def recover(parts: Parts) -> list[Load]:

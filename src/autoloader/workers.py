@@ -165,21 +165,27 @@ def _take_turn(parts: Parts, task: Task, due: Due) -> bool:
 
 
 def _do(parts: Parts, task: Task, due: Due) -> bool:
+    if not due.leads and _ended(parts, task.run):
+        return True
     with parts.open_store(task.ingestion) as store:
         if due.leads:
             with turns.leading(parts, task.run):
                 turns.list_source(parts, task, store)
-            moved = True
-        else:
-            limits = parts.limits.shared if due.others else parts.limits
-            moved = turns.load_some(parts, task, store, limits)
+        elif not turns.load_some(parts, task, store, parts.limits.shared if due.others else parts.limits):
+            return False
     with transaction(parts.database) as connection:
-        if moved:
-            queue.went_well(connection, task.run.id)
-        ended = runs.end_if_settled(connection, task.run.id)
+        queue.went_well(connection, task.run.id)
+    _ended(parts, task.run)
+    return True
+
+
+def _ended(parts: Parts, run: Run) -> bool:
+    """End the run if every file is settled."""
+    with transaction(parts.database) as connection:
+        ended = runs.end_if_settled(connection, run.id)
     if ended is not None:
         log.info("run.ended", status=str(ended.status), files=ended.files_processed, rows=ended.records_ingested)
-    return moved or ended is not None
+    return ended is not None
 
 
 def _went_wrong(parts: Parts, run: Run, error: AutoloaderError) -> None:

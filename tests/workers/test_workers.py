@@ -1,0 +1,110 @@
+"""Workers in threads: many at once, one that died, and such as are told to stop."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from tests.workers.conftest import eventually
+
+from autoloader.ledger import loads
+from autoloader.ledger.database import transaction
+from autoloader.model import FileStatus, RunStatus
+from autoloader.plan import Lease, LoadLimits
+from autoloader.workers import work_forever
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.workers.conftest import Queue
+
+    from autoloader.model import Ingestion, SourceObject
+    from autoloader.objects import ObjectStore
+
+FILES = 60
+
+
+def test_ten_workers_on_one_ingestion_load_each_file_once(queue: Queue) -> None:
+    ingestion = queue.ingestion("events", files=FILES)
+    run = queue.enqueue(ingestion)
+    one, two = (queue.parts(limits=LoadLimits(max_files=5)) for _ in range(2))
+    with queue.working(one, concurrency=5), queue.working(two, concurrency=5):
+        ended = queue.ended(run)
+    assert (ended.status, ended.files_succeeded, ended.records_ingested) == (RunStatus.SUCCESS, FILES, FILES)
+    assert queue.rows(ingestion) == (FILES, FILES)
+    assert queue.sql("SELECT count(*) FROM outcomes") == [(FILES,)]
+
+
+def test_many_ingestions_at_once_are_all_served(queue: Queue) -> None:
+    made = [queue.ingestion(f"events_{number}", files=2) for number in range(8)]
+    queued = [queue.enqueue(ingestion) for ingestion in made]
+    with queue.working(queue.parts()):
+        ended = [queue.ended(run) for run in queued]
+    assert {(run.status, run.files_succeeded) for run in ended} == {(RunStatus.SUCCESS, 2)}
+
+
+def test_a_load_that_was_lost_is_recovered_while_the_workers_are_busy_or_idle(queue: Queue) -> None:
+    ingestion = queue.ingestion("events", files=3)
+    run, parts = queue.enqueue(ingestion), queue.parts(lease=Lease(duration=timedelta(seconds=3)))
+    assert queue.turn(parts)
+    with transaction(queue.runtime.database) as connection:
+        died = Lease(duration=timedelta(milliseconds=1))
+        loads.claim(connection, run, worker="died", lease=died, limits=LoadLimits(), table_name=ingestion.table_name)
+    with queue.working(parts):
+        ended = queue.ended(run)
+    assert (ended.status, ended.files_succeeded) == (RunStatus.SUCCESS, 3)
+    assert queue.rows(ingestion) == (3, 3)
+    assert queue.sql("SELECT DISTINCT retry_count FROM processed_files") == [(0,)]
+
+
+class Endless:
+    """A bucket whose files do not come to an end before the test is over."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.store = store
+        self.reading = threading.Event()
+        self.over = threading.Event()
+
+    def pages(self, prefix: str) -> Iterator[list[SourceObject]]:
+        for page in self.store.pages(prefix):
+            yield list(page)
+
+    def read(self, path: str, etag: str) -> Iterator[bytes]:
+        self.reading.set()
+        self.over.wait()
+        yield from self.store.read(path, etag)
+
+
+def test_workers_end_within_their_grace_even_if_a_bucket_does_not_answer(queue: Queue) -> None:
+    ingestion = queue.ingestion("events", files=2)
+    run = queue.enqueue(ingestion)
+    assert queue.turn(queue.parts())
+    stopping = threading.Event()
+    opened: list[Endless] = []
+
+    @contextmanager
+    def endless(ingestion: Ingestion) -> Iterator[ObjectStore]:
+        with queue.runtime.open_store(ingestion) as store:
+            opened.append(Endless(store))
+            yield opened[-1]
+
+    left: list[int] = []
+    parts = queue.parts(open_store=endless)
+    thread = threading.Thread(
+        target=lambda: left.append(work_forever(parts, concurrency=1, stopping=stopping, grace=timedelta(seconds=1.5)))
+    )
+    thread.start()
+    eventually(lambda: queue.counts(ingestion).get(FileStatus.PROCESSING) and opened[0].reading.is_set(), "it reads")
+    began = time.monotonic()
+    stopping.set()
+    thread.join()
+    assert time.monotonic() - began < 6
+    assert left == [1]
+    opened[0].over.set()
+    eventually(lambda: queue.counts(ingestion) == {FileStatus.DISCOVERED: 2}, "its files are put back")
+    queue.turns(queue.parts())
+    assert queue.run(run).files_succeeded == 2
+    assert queue.rows(ingestion) == (2, 2)
