@@ -1,10 +1,11 @@
-"""Writes the reference pages that are generated from the code: the command line and the settings.
+"""Writes the reference pages that are generated from the code: the command line, the settings and the HTTP API.
 
 ``python docs/generate.py`` writes them; ``--check`` only says whether they are as they should be (a test does that).
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 from pydantic_core import PydanticUndefined
 
+from autoloader.api import application
 from autoloader.cli import COMMANDS, cli
 from autoloader.settings import Settings
 
@@ -30,6 +32,7 @@ def pages() -> dict[Path, str]:
     return {
         REFERENCE / "cli.md": "\n".join(_cli()) + "\n",
         REFERENCE / "settings.md": "\n".join(_settings()) + "\n",
+        REFERENCE / "openapi.json": json.dumps(application().openapi(), indent=1, ensure_ascii=False) + "\n",
     }
 
 

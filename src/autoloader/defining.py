@@ -157,6 +157,7 @@ def edit(
 
     Raises:
         UsageError: as ``define``; NameTaken when the new name is in use.
+        EditedMeanwhile: somebody else edited it since ``ingestion`` was read.
         LakeError: there is no such catalog, or it does not answer.
     """
     before = as_draft(ingestion)
@@ -167,7 +168,7 @@ def edit(
     if not changed:
         return ingestion
     with transaction(database) as connection:
-        return ingestions.update(connection, ingestion.id, changed)
+        return ingestions.update(connection, ingestion.id, changed, version=ingestion.version)
 
 
 def as_draft(ingestion: NewIngestion) -> dict[str, Any]:

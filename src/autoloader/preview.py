@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 from autoloader import sampling
 from autoloader.discovery import Scope, matching
 from autoloader.engines import Reading, Work
+from autoloader.errors import LeaseLost, UsageError
 from autoloader.model import ClaimedFile, FileStatus
 from autoloader.schema import parse_schema
 from autoloader.schema.table import numbered
@@ -26,11 +28,27 @@ if TYPE_CHECKING:
     from autoloader.objects import ObjectStore
     from autoloader.schema.types import Schema
 
-MAX_LISTED = 100_000
-"""Objects listed at the most, so that a preview ends soon whatever the bucket holds."""
 SHOWN_ROWS = 10
 SHOWN_FILES = 5
 SHOWN_SKIPPED = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bounds:
+    """How far a preview goes, so that it ends soon whatever the bucket holds.
+
+    Attributes:
+        listed: objects looked at.
+        read_bytes: of files read whole: no larger one is, nor more of them than fit. Elsewhere a head of each will do.
+        seconds: after which neither listing nor reading goes on.
+    """
+
+    listed: int = 100_000
+    read_bytes: int = 128 * 1024**2
+    seconds: float = 60.0
+
+
+DEFAULT = Bounds()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,11 +56,11 @@ class Preview:
     """What was seen.
 
     Attributes:
-        complete: False when the listing was cut short at ``MAX_LISTED`` objects; ``files`` and ``bytes`` are then
+        complete: False when the listing was cut short at its bounds; ``files`` and ``bytes`` are then
             the least there is.
         sampled: how many files an inferred schema rests on.
         schema: None when no file matches and none was given.
-        rows: values of ``columns``, the first of the sampled files.
+        rows: values of ``columns``, the first of the sampled files; none of files too large to be read for it.
         skipped: (path, reason) of files a run would skip.
         problems: (path, message) of sampled files a run would fail.
     """
@@ -59,14 +77,18 @@ class Preview:
     problems: Sequence[tuple[str, str]] = ()
 
 
-def look(store: ObjectStore, engine: Engine, ingestion: NewIngestion) -> Preview:
+def look(store: ObjectStore, engine: Engine, ingestion: NewIngestion, bounds: Bounds = DEFAULT) -> Preview:
     """Look at the bucket as a run of the ingestion would.
+
+    Args:
+        bounds: how far to go.
 
     Raises:
         SourceError: the bucket cannot be listed or read.
         UsageError: files match, but no schema can be told from them.
     """
-    found, complete = _list(store, ingestion)
+    until = time.monotonic() + bounds.seconds
+    found, complete = _list(store, ingestion, bounds.listed, until)
     fitting = [each for each in found if each.size_bytes <= ingestion.max_file_size_bytes]
     too_large = [each for each in found if each.size_bytes > ingestion.max_file_size_bytes]
     seen = Preview(
@@ -81,40 +103,69 @@ def look(store: ObjectStore, engine: Engine, ingestion: NewIngestion) -> Preview
     )
     with tempfile.TemporaryDirectory(prefix="autoloader-preview-") as name:
         folder = Path(name)
-        schema, sampled = _schema(store, ingestion, fitting, folder)
-        if schema is None or not fitting:
-            return replace(seen, schema=schema)
-        chosen = sampling.spread(fitting, whole=True)[:SHOWN_FILES]
+        readable = _readable(fitting, bounds.read_bytes)
+        schema, sampled = _schema(store, ingestion, fitting, readable, folder)
+        chosen = readable[:SHOWN_FILES]
+        if schema is None or not chosen:
+            return replace(seen, sampled=sampled, schema=schema, columns=schema.names if schema else ())
         reading = Reading(format_type=ingestion.format_type, options=ingestion.format_options, schema=schema)
-        rows, problems = _read(store, engine, reading, chosen, folder)
+        rows, problems = _read(_Reader(store=store, engine=engine, folder=folder, until=until), reading, chosen)
     return replace(seen, sampled=sampled, schema=schema, columns=schema.names, rows=rows, problems=problems)
 
 
-def _list(store: ObjectStore, ingestion: NewIngestion) -> tuple[list[SourceObject], bool]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Reader:
+    store: ObjectStore
+    engine: Engine
+    folder: Path
+    until: float
+
+
+def _list(store: ObjectStore, ingestion: NewIngestion, most: int, until: float) -> tuple[list[SourceObject], bool]:
     found: list[SourceObject] = []
     seen = 0
     for page in matching(store, ingestion, Scope()):
         found += page
         seen += max(len(page), 1)
-        if seen >= MAX_LISTED:
+        if seen >= most or time.monotonic() > until:
             return found, False
     return found, True
 
 
+def _readable(objects: Sequence[SourceObject], most_bytes: int) -> list[SourceObject]:
+    """A spread of the objects that together are small enough to be read whole."""
+    chosen = []
+    for found in sampling.spread(objects, whole=True):
+        if found.size_bytes <= most_bytes:
+            chosen.append(found)
+            most_bytes -= found.size_bytes
+    return chosen
+
+
 def _schema(
-    store: ObjectStore, ingestion: NewIngestion, objects: Sequence[SourceObject], folder: Path
+    store: ObjectStore,
+    ingestion: NewIngestion,
+    objects: Sequence[SourceObject],
+    readable: Sequence[SourceObject],
+    folder: Path,
 ) -> tuple[Schema | None, int]:
     if ingestion.schema_json is not None:
         return parse_schema(ingestion.schema_json), 0
     if not objects:
         return None, 0
+    if sampling.reads_whole(ingestion):
+        objects = readable
+        if not objects:
+            raise UsageError(
+                "every matching file is too large to be read for a preview: give schema_json", field="schema_json"
+            )
     samples = folder / "samples"
     samples.mkdir()
     return sampling.infer(store, ingestion, objects, samples)
 
 
 def _read(
-    store: ObjectStore, engine: Engine, reading: Reading, objects: Sequence[SourceObject], folder: Path
+    reader: _Reader, reading: Reading, objects: Sequence[SourceObject]
 ) -> tuple[list[list[Any]], list[tuple[str, str]]]:
     """The first rows of these files, by the same engine and rules as a run, and the files that would fail."""
     claimed = [
@@ -127,7 +178,7 @@ def _read(
         )
         for number, each in enumerate(objects)
     ]
-    spool = folder / "spool"
+    spool = reader.folder / "spool"
     spool.mkdir()
     rows: list[list[Any]] = []
 
@@ -144,11 +195,14 @@ def _read(
         files=claimed,
         reading=reading,
         shape=numbered(reading.schema),
-        store=store,
+        store=reader.store,
         spool=spool,
-        cancelled=lambda: False,
+        cancelled=lambda: time.monotonic() > reader.until,
     )
-    outcomes = engine.prepare(work, keep, lambda _: None)
+    try:
+        outcomes = reader.engine.prepare(work, keep, lambda _: None)
+    except LeaseLost:
+        return rows, [(each.path, "reading a sample of the files took longer than a preview may") for each in objects]
     problems = [
         (objects[outcome.file_id].path, outcome.error_message or "")
         for outcome in outcomes

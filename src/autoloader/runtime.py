@@ -170,6 +170,14 @@ class Runtime:
 
         check_identifier(self._catalog(ingestion.catalog), ingestion.database, ingestion.table)
 
+    def addresses(self) -> dict[str, str]:
+        """Where the parts are that answer over HTTP: the default store, and every catalog that is known."""
+        from autoloader.lake.catalogs import addresses  # noqa: PLC0415  see the module's first lines
+
+        store = self.connections.s3_endpoint_url
+        catalogs = {f"catalog {name}": url for name, url in addresses(self.connections.catalogs).items()}
+        return ({} if store is None else {"store": store}) | catalogs
+
     def _open_catalog(self, name: str) -> Catalog:
         from autoloader.lake.catalogs import open_catalog  # noqa: PLC0415  see the module's first lines
 

@@ -61,9 +61,15 @@ def infer(
         UsageError: no schema can be told from the sample.
     """
     options = parse_options(ingestion.format_type, ingestion.format_options)
-    whole = ingestion.format_type is FormatType.PARQUET or (isinstance(options, JsonOptions) and options.multi_line)
+    whole = reads_whole(ingestion)
     samples = take(store, spread(objects, whole=whole), folder, whole=whole)
     return infer_schema(samples, ingestion.format_type, options), len(samples)
+
+
+def reads_whole(ingestion: NewIngestion) -> bool:
+    """Whether a file of this ingestion tells its schema only as a whole."""
+    options = parse_options(ingestion.format_type, ingestion.format_options)
+    return ingestion.format_type is FormatType.PARQUET or (isinstance(options, JsonOptions) and options.multi_line)
 
 
 def spread(objects: Sequence[SourceObject], *, whole: bool) -> list[SourceObject]:

@@ -30,6 +30,7 @@ COMMANDS = {
     "delete": ("ingestions:delete", "Delete an ingestion and its history; the table stays."),
     "preview": ("preview:preview", "Show schema, rows and matching files; writes nothing."),
     "run": ("runs:run", "Load everything new into the table."),
+    "serve": ("serve:serve", "Serve the HTTP API until stopped."),
     "worker": ("workers:worker", "Work on queued runs until stopped."),
     "runs": ("runs:list_runs", "List the runs."),
     "files": ("files:list_files", "List files and what became of them."),

@@ -98,6 +98,12 @@ def _properties(name: str, catalogs: Mapping[str, Mapping[str, str]]) -> dict[st
     return properties
 
 
+def addresses(catalogs: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Where the known catalogs are that speak HTTP, by name."""
+    known = {name: _properties(name, catalogs) for name in {*Config().get_known_catalogs(), *catalogs}}
+    return {name: str(properties["uri"]) for name, properties in sorted(known.items()) if _is_rest(properties)}
+
+
 def _is_rest(properties: Mapping[str, Any]) -> bool:
     if "py-catalog-impl" in properties or not properties.get("uri"):
         return False

@@ -1,0 +1,86 @@
+"""The HTTP API: routes over the same use cases as the command line.
+
+    request ─▶ Timed ─▶ Limited ─▶ route ─▶ Allowed(scope): a caller with a tenant ─▶ use case, one transaction
+                                     └─ any error ─▶ problems: one table from error to status
+
+Handlers are plain functions, which FastAPI runs in threads. They do no work that takes long: a run is queued for
+workers; a preview or a test of a connection is bounded in time and bytes (``trying``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from typing_extensions import override
+
+from autoloader import __version__
+from autoloader.api import files, health, ingestions, problems, runs, trying
+from autoloader.api.documents import DESCRIPTION, document
+from autoloader.api.figures import PREFIX, Figures, Timed
+from autoloader.api.limits import Limited
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from autoloader.runtime import Runtime
+
+ROUTERS: tuple[tuple[str, APIRouter], ...] = (
+    (PREFIX, trying.router),  # before ingestions: its fixed names must not be taken for ids
+    (PREFIX, ingestions.router),
+    (PREFIX, runs.router),
+    (PREFIX, files.router),
+    ("", health.router),
+)
+TAGS = [
+    {"name": "ingestions", "description": "What to load, from where, into which table."},
+    {"name": "looking", "description": "Look before you load: nothing is written."},
+    {"name": "runs", "description": "One run is one trigger of an ingestion; workers do the job."},
+    {"name": "files", "description": "What became of every file, and why."},
+    {"name": "health", "description": "For those who watch the service; no token is asked for."},
+]
+
+
+class Api(FastAPI):
+    """The application, which knows how to describe itself."""
+
+    @override
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        if self.openapi_schema is None:
+            self.openapi_schema = document(self, ROUTERS)
+        return self.openapi_schema
+
+
+def application() -> Api:
+    """The routes, with nothing behind them yet."""
+    api = Api(
+        title="Autoloader",
+        version=__version__,
+        description=DESCRIPTION,
+        openapi_url=f"{PREFIX}/openapi.json",
+        openapi_tags=TAGS,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: f"{(route.tags or ['x'])[0]}_{route.name}",
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )
+    for prefix, router in ROUTERS:
+        api.include_router(router, prefix=prefix)
+    problems.install(api)
+    api.state.figures = Figures()
+    api.add_middleware(Limited)
+    api.add_middleware(Timed, figures=api.state.figures)
+    return api
+
+
+def create_app(runtime: Runtime) -> Api:
+    """The application that answers from this runtime.
+
+    Args:
+        runtime: opened and closed by the caller.
+    """
+    api = application()
+    api.state.runtime = runtime
+    return api

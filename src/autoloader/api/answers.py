@@ -1,0 +1,277 @@
+"""What the service answers: the contract's fields, with no secret in any of them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
+
+from autoloader import model
+from autoloader.defining import shown
+from autoloader.model import (
+    FileStatus,
+    FormatType,
+    IngestionStatus,
+    LoadState,
+    OnChangedFile,
+    RunStatus,
+    RunTrigger,
+    WriteMode,
+)
+from autoloader.vault import masked
+
+NextCursor = Annotated[str | None, Field(description="Give it as `cursor` for the next page; null: this is the last.")]
+
+
+class Answer(BaseModel):
+    """Made from a value of the model, field by field."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    @classmethod
+    def of(cls, value: object) -> Self:
+        """The answer that tells this value."""
+        return cls.model_validate(value)
+
+
+class Credentials(Answer):
+    """How the bucket is reached; `***` stands for a key that is stored sealed."""
+
+    endpoint_url: str | None = None
+    aws_region: str | None = None
+    aws_access_key_id: str | None = None
+    aws_secret_access_key: str | None = None
+    aws_session_token: str | None = None
+    role_arn: str | None = None
+    profile: str | None = None
+
+
+class Ingestion(Answer):
+    """What to load, from where, into which table."""
+
+    id: int = Field(examples=[1])
+    version: int = Field(description="Counts the edits; the `ETag` holds it.", examples=[1])
+    tenant_id: str
+    name: str = Field(examples=["events"])
+    status: IngestionStatus
+    source_type: str
+    source_path: str = Field(examples=["s3://landing/events/"])
+    source_file_pattern: str
+    source_credentials: Credentials
+    path_columns: list[str]
+    format_type: FormatType
+    format_options: dict[str, str]
+    schema_text: str | None = Field(
+        alias="schema_json", description="Spark's StructType JSON; null: inferred at the first run."
+    )
+    catalog: str
+    database: str
+    table: str
+    write_mode: WriteMode
+    partition_columns: list[str]
+    table_properties: dict[str, str]
+    engine: str
+    cluster_id: str | None
+    spark_connect_url: str | None
+    spark_connect_token: str | None
+    max_file_size_bytes: int
+    max_retries: int
+    on_changed_file: OnChangedFile
+    created_at: datetime
+    updated_at: datetime
+
+    @field_validator("source_credentials", mode="before")
+    @classmethod
+    def _shown(cls, value: object) -> object:
+        return shown(value) if isinstance(value, model.SourceCredentials) else value
+
+    @field_validator("spark_connect_token")
+    @classmethod
+    def _masked(cls, value: str | None) -> str | None:
+        return masked(value)
+
+
+class IngestionPage(Answer):
+    """Ingestions by name."""
+
+    items: list[Ingestion]
+    next_cursor: NextCursor = None
+
+
+class RunError(Answer):
+    """Why a run, or a file of it, failed."""
+
+    message: str
+    type: str
+    file_path: str | None
+    timestamp: datetime
+
+
+class Run(Answer):
+    """One trigger of an ingestion. Its counters are the truth of the ledger."""
+
+    id: int = Field(examples=[1])
+    ingestion_id: int
+    tenant_id: str
+    cluster_id: str | None
+    trigger: RunTrigger
+    status: RunStatus = Field(description="SUCCESS with `files_failed` above 0: some files did not load.")
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    duration_seconds: float | None
+    listed_at: datetime | None = Field(description="When the listing of the bucket was complete.")
+    files_discovered: int
+    files_processed: int
+    files_succeeded: int
+    files_failed: int
+    files_skipped: int
+    records_ingested: int
+    bytes_read: int
+    errors: list[RunError]
+
+
+class RunPage(Answer):
+    """Runs, the newest first."""
+
+    items: list[Run]
+    next_cursor: NextCursor = None
+
+
+class File(Answer):
+    """The current version of one path of an ingestion, and what became of it."""
+
+    id: int = Field(examples=[1])
+    ingestion_id: int
+    run_id: int | None
+    file_path: str = Field(examples=["s3://landing/events/a.json"])
+    file_size_bytes: int
+    file_modified_at: datetime
+    file_etag: str
+    status: FileStatus
+    discovered_at: datetime
+    processing_started_at: datetime | None
+    processed_at: datetime | None
+    records_ingested: int
+    records_rejected: int
+    bytes_read: int
+    processing_duration_ms: int | None
+    error_message: str | None
+    error_type: str | None
+    retry_count: int
+    load_id: UUID | None
+    snapshot_id: int | None = Field(description="The Iceberg snapshot its rows came with.")
+    created_at: datetime
+    updated_at: datetime
+
+
+class FilePage(Answer):
+    """Files by path."""
+
+    items: list[File]
+    next_cursor: NextCursor = None
+
+
+class FileVersion(Answer):
+    """One version of a file in one load, or a decision of discovery about it."""
+
+    file_etag: str
+    file_size_bytes: int
+    file_modified_at: datetime
+    status: FileStatus = Field(description="DISCOVERED: it was put back and waits again.")
+    run_id: int
+    load_id: UUID | None
+    load_state: LoadState | None
+    snapshot_id: int | None
+    worker: str | None
+    started_at: datetime | None
+    recorded_at: datetime
+    records_ingested: int
+    records_rejected: int
+    bytes_read: int
+    duration_ms: int | None
+    error_type: str | None
+    error_message: str | None
+
+
+class FileStory(File):
+    """A file with every earlier version and attempt, the oldest first."""
+
+    history: list[FileVersion]
+
+
+class Retried(Answer):
+    """How many files wait again."""
+
+    files: int = Field(examples=[3])
+
+
+class SourceObject(Answer):
+    """One object of the bucket."""
+
+    path: str = Field(examples=["s3://landing/events/a.json"])
+    size_bytes: int
+    etag: str
+    modified_at: datetime
+
+
+class Connection(Answer):
+    """What of the bucket works."""
+
+    listed: int = Field(description="Files on the first page of the listing that holds any.", examples=[12])
+    read: str | None = Field(description="The file whose first byte was read; null: there was none to read.")
+    message: str = Field(examples=["Listing works (12 files on the first page), and reading works (s3://…)."])
+
+
+class Matching(Answer):
+    """What a run would look at."""
+
+    files: int
+    bytes: int
+    complete: bool = Field(description="False: the listing was cut short, and there is more.")
+
+
+class FileReason(Answer):
+    """A file, and why a run would not load it."""
+
+    path: str
+    reason: str
+
+
+class Preview(Answer):
+    """What a run would do. Nothing was written."""
+
+    schema_text: str | None = Field(
+        alias="schema_json",
+        validation_alias=AliasChoices("schema_json", "schema_text"),
+        description="Spark's StructType JSON; null: no file matches.",
+    )
+    inferred: bool = Field(description="Whether the schema was told from a sample.")
+    sampled: int = Field(description="On how many files an inferred schema rests.")
+    columns: list[str]
+    rows: list[list[Any]] = Field(description="The first rows of a sample; long texts are cut.")
+    matching: Matching
+    examples: list[SourceObject]
+    skipped: list[FileReason] = Field(description="Files that a run would skip.")
+    problems: list[FileReason] = Field(description="Files of the sample that a run would fail.")
+
+
+class Alive(Answer):
+    """The process answers."""
+
+    status: str = Field("ok", examples=["ok"])
+
+
+class Part(Answer):
+    """A part of the service."""
+
+    name: str = Field(examples=["ledger"])
+    up: bool
+    reason: str | None = Field(description="Why it is not, and what to do.")
+
+
+class Readiness(Answer):
+    """Whether every part that the service stands on answers."""
+
+    ready: bool
+    parts: list[Part]

@@ -1,0 +1,68 @@
+"""Files: list, get with their history, retry."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Query
+from pydantic import AwareDatetime
+
+from autoloader.api import answers, paging
+from autoloader.api.bodies import FilesToRetry, Id
+from autoloader.api.callers import Operator, Parts, Reader
+from autoloader.api.documents import failing
+from autoloader.errors import NotKnown, WrongState
+from autoloader.ledger import files as ledger_files
+from autoloader.ledger import tenants
+from autoloader.ledger.database import transaction
+from autoloader.model import FileStatus
+
+router = APIRouter(tags=["files"])
+
+
+@router.get("/ingestions/{ingestion_id}/files", responses=failing(NotKnown), summary="List the files of an ingestion")
+def list_files(
+    ingestion_id: Id,
+    caller: Reader,
+    runtime: Parts,
+    status: Annotated[FileStatus | None, Query(description="Only these.")] = None,
+    path: Annotated[
+        str | None,
+        Query(max_length=2048, description="How the path begins, or all of it with `*` and `?` as wildcards."),
+    ] = None,
+    since: Annotated[
+        AwareDatetime | None, Query(description="Only files about which something changed at this instant or later.")
+    ] = None,
+    limit: paging.Limit = 100,
+    cursor: paging.Cursor = None,
+) -> answers.FilePage:
+    """By path, a page at a time."""
+    after = paging.after_name(cursor)
+    with transaction(runtime.database) as connection:
+        tenants.ingestion(connection, caller.tenant_id, ingestion_id)
+        found = ledger_files.list_files(
+            connection, ingestion_id, status=status, path_like=path, since=since, limit=limit + 1, after=after
+        )
+    page, following = paging.cut(found, limit, lambda each: each.file_path)
+    return answers.FilePage(items=[answers.File.of(each) for each in page], next_cursor=following)
+
+
+@router.get("/files/{file_id}", responses=failing(NotKnown), summary="Get a file with its history")
+def get(file_id: Id, caller: Reader, runtime: Parts) -> answers.FileStory:
+    """The current version of a file, what became of it, and every earlier version and attempt."""
+    with transaction(runtime.database) as connection:
+        file = tenants.file(connection, caller.tenant_id, file_id)
+        history = ledger_files.history(connection, file_id)
+    told = answers.File.of(file).model_dump()
+    return answers.FileStory(**told, history=[answers.FileVersion.of(each) for each in history])
+
+
+@router.post(
+    "/ingestions/{ingestion_id}/files/retry", responses=failing(NotKnown, WrongState), summary="Retry failed files"
+)
+def retry(
+    ingestion_id: Id, caller: Operator, runtime: Parts, body: Annotated[FilesToRetry | None, Body()] = None
+) -> answers.Retried:
+    """Let FAILED files, all or those named, be tried again by the next run, with all their retries."""
+    with transaction(runtime.database) as connection:
+        tenants.ingestion(connection, caller.tenant_id, ingestion_id)
+        count = ledger_files.retry(connection, ingestion_id, None if body is None else body.paths)
+    return answers.Retried(files=count)

@@ -1,0 +1,221 @@
+"""Ingestions: create, list, get, replace, change, delete, pause, resume."""
+
+import dataclasses
+import re
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Query, Response
+
+from autoloader import defining
+from autoloader.access import Caller
+from autoloader.api import answers, paging
+from autoloader.api.bodies import Id, IdempotencyKey, IfMatch, IngestionChanges, NewIngestion, merged
+from autoloader.api.callers import Admin, Operator, Parts, Reader
+from autoloader.api.documents import answering, failing
+from autoloader.api.repeating import asked, once
+from autoloader.errors import (
+    CatalogUnavailable,
+    EditedMeanwhile,
+    NameTaken,
+    NotAllowed,
+    NotKnown,
+    WrongState,
+)
+from autoloader.ledger import ingestions as ledger_ingestions
+from autoloader.ledger import tenants
+from autoloader.ledger.database import transaction
+from autoloader.model import Ingestion, IngestionStatus
+from autoloader.runtime import Runtime
+from autoloader.vault import CREDENTIAL_SECRETS, FILE, VARIABLE
+
+router = APIRouter(prefix="/ingestions", tags=["ingestions"])
+_VERSION = re.compile(r'"(\d{1,19})"')
+
+
+@router.post(
+    "",
+    status_code=HTTPStatus.CREATED,
+    responses=answering(201, "ETag", "Location") | failing(NameTaken, CatalogUnavailable),
+    summary="Create an ingestion",
+)
+def create(
+    body: NewIngestion, caller: Admin, runtime: Parts, response: Response, key: IdempotencyKey = None
+) -> answers.Ingestion:
+    """Check the ingestion as a whole and save it. Nothing is loaded before it is run."""
+    draft = body.model_dump(by_alias=True)
+    require_may_use(caller, draft["source_credentials"])
+    checked = dataclasses.replace(defining.define(draft, runtime.vault), tenant_id=caller.tenant_id)
+    runtime.check_table(checked)
+    with transaction(runtime.database) as connection:
+        ingestion = once(
+            connection,
+            caller,
+            key,
+            asked("create", body),
+            make=lambda: ledger_ingestions.insert(connection, checked),
+            again=lambda made: tenants.ingestion(connection, caller.tenant_id, made),
+            id_of=lambda made: made.id,
+        )
+    response.headers["Location"] = f"/api/v1/ingestions/{ingestion.id}"
+    return _told(ingestion, response)
+
+
+@router.get("", summary="List the ingestions")
+def list_all(
+    caller: Reader,
+    runtime: Parts,
+    status: Annotated[IngestionStatus | None, Query(description="Only these.")] = None,
+    name: Annotated[str | None, Query(description="Only the one of this name.", pattern=defining.NAME)] = None,
+    limit: paging.Limit = 100,
+    cursor: paging.Cursor = None,
+) -> answers.IngestionPage:
+    """The tenant's ingestions by name, a page at a time."""
+    after = paging.after_name(cursor)
+    with transaction(runtime.database) as connection:
+        found = tenants.ingestions(connection, caller.tenant_id, limit=limit + 1, after=after, status=status, name=name)
+    page, following = paging.cut(found, limit, lambda each: each.name)
+    return answers.IngestionPage(items=[answers.Ingestion.of(each) for each in page], next_cursor=following)
+
+
+@router.get("/{ingestion_id}", responses=answering(200, "ETag") | failing(NotKnown), summary="Get an ingestion")
+def get(ingestion_id: Id, caller: Reader, runtime: Parts, response: Response) -> answers.Ingestion:
+    """One ingestion, its secrets masked."""
+    return _told(find(runtime, caller, ingestion_id), response)
+
+
+@router.put(
+    "/{ingestion_id}",
+    responses=answering(200, "ETag")
+    | failing(NotKnown, NameTaken, EditedMeanwhile, CatalogUnavailable, HTTPStatus.PRECONDITION_REQUIRED),
+    summary="Replace an ingestion",
+)
+def replace(
+    ingestion_id: Id, body: NewIngestion, caller: Admin, runtime: Parts, response: Response, if_match: IfMatch = None
+) -> answers.Ingestion:
+    """Every field takes the value given, or its default; only `status` stays where none is given.
+
+    `If-Match` is required: a replacement would undo what somebody else changed meanwhile. The history of the files
+    stays.
+    """
+    if if_match is None:
+        raise HTTPException(
+            HTTPStatus.PRECONDITION_REQUIRED, "send If-Match with the ETag of the version that is to be replaced"
+        )
+    before = find(runtime, caller, ingestion_id)
+    draft = body.model_dump(by_alias=True)
+    if "status" not in body.model_fields_set:
+        draft["status"] = before.status
+    return _told(_edited(runtime, caller, before, draft, if_match), response)
+
+
+@router.patch(
+    "/{ingestion_id}",
+    responses=answering(200, "ETag") | failing(NotKnown, NameTaken, EditedMeanwhile, CatalogUnavailable),
+    summary="Change an ingestion",
+)
+def change(
+    ingestion_id: Id,
+    body: IngestionChanges,
+    caller: Admin,
+    runtime: Parts,
+    response: Response,
+    if_match: IfMatch = None,
+) -> answers.Ingestion:
+    """What is not named stays as it is, and so does the history of the files."""
+    before = find(runtime, caller, ingestion_id)
+    draft = merged(defining.as_draft(before), body.model_dump(by_alias=True, exclude_unset=True))
+    return _told(_edited(runtime, caller, before, draft, if_match), response)
+
+
+@router.delete(
+    "/{ingestion_id}",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=failing(NotKnown, WrongState, EditedMeanwhile),
+    summary="Delete an ingestion",
+)
+def delete(ingestion_id: Id, caller: Admin, runtime: Parts, if_match: IfMatch = None) -> None:
+    """Delete it with its runs and the history of its files. The table and its rows stay."""
+    with transaction(runtime.database) as connection:
+        _require_version(tenants.ingestion(connection, caller.tenant_id, ingestion_id), if_match)
+        ledger_ingestions.delete(connection, ingestion_id)
+
+
+@router.post(
+    "/{ingestion_id}/pause",
+    responses=answering(200, "ETag") | failing(NotKnown, WrongState, EditedMeanwhile),
+    summary="Pause an ingestion",
+)
+def pause(ingestion_id: Id, caller: Operator, runtime: Parts, response: Response) -> answers.Ingestion:
+    """No run starts until it is resumed; a run that goes on is not stopped by it."""
+    return _told(_moved(runtime, caller, ingestion_id, IngestionStatus.PAUSED), response)
+
+
+@router.post(
+    "/{ingestion_id}/resume",
+    responses=answering(200, "ETag") | failing(NotKnown, WrongState, EditedMeanwhile),
+    summary="Resume an ingestion",
+)
+def resume(ingestion_id: Id, caller: Operator, runtime: Parts, response: Response) -> answers.Ingestion:
+    """A paused ingestion, or one in ERROR, may run again."""
+    return _told(_moved(runtime, caller, ingestion_id, IngestionStatus.ACTIVE), response)
+
+
+def find(runtime: Runtime, caller: Caller, ingestion_id: int) -> Ingestion:
+    """The caller's ingestion with this id.
+
+    Raises:
+        NotKnown: their tenant has none.
+    """
+    with transaction(runtime.database) as connection:
+        return tenants.ingestion(connection, caller.tenant_id, ingestion_id)
+
+
+def require_may_use(caller: Caller, credentials: dict[str, Any]) -> None:
+    """Make sure that the caller may name what only this machine has.
+
+    Raises:
+        NotAllowed: the credentials refer to a variable, a file, a profile or a role, and the caller is a guest here.
+    """
+    referring = [
+        name for name in CREDENTIAL_SECRETS if str(credentials.get(name) or "").startswith((VARIABLE, FILE))
+    ] + [name for name in ("profile", "role_arn") if credentials.get(name)]
+    if referring and not caller.is_operator:
+        raise NotAllowed(
+            f"source_credentials.{referring[0]}: only administrators of the machine's own tenant may refer to what is "
+            "on it; give the keys themselves, they are stored sealed"
+        )
+
+
+def _edited(
+    runtime: Runtime, caller: Caller, before: Ingestion, draft: dict[str, Any], if_match: str | None
+) -> Ingestion:
+    _require_version(before, if_match)
+    if draft["source_credentials"] != defining.as_draft(before)["source_credentials"]:
+        require_may_use(caller, draft["source_credentials"])
+    return defining.edit(runtime.database, before, draft, runtime.check_table, runtime.vault)
+
+
+def _require_version(ingestion: Ingestion, if_match: str | None) -> None:
+    if if_match is None or if_match.strip() == "*":
+        return
+    if str(ingestion.version) not in _VERSION.findall(if_match):
+        raise EditedMeanwhile(
+            f"ingestion {ingestion.name} has version {ingestion.version}, which If-Match does not name: "
+            "read it again, then make the change to what it is now"
+        )
+
+
+def _moved(runtime: Runtime, caller: Caller, ingestion_id: int, status: IngestionStatus) -> Ingestion:
+    with transaction(runtime.database) as connection:
+        ingestion = tenants.ingestion(connection, caller.tenant_id, ingestion_id)
+        if ingestion.status is status:
+            return ingestion
+        if ingestion.status is IngestionStatus.DRAFT:
+            raise WrongState(f"ingestion {ingestion.name} is a DRAFT: edit its status to ACTIVE when it is ready")
+        return ledger_ingestions.update(connection, ingestion_id, {"status": status}, version=ingestion.version)
+
+
+def _told(ingestion: Ingestion, response: Response) -> answers.Ingestion:
+    response.headers["ETag"] = f'"{ingestion.version}"'
+    return answers.Ingestion.of(ingestion)

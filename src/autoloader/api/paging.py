@@ -1,0 +1,76 @@
+"""Lists a page at a time: a cursor says where the next page begins, whatever is added or removed meanwhile."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Sequence
+from typing import Annotated, TypeVar
+
+from fastapi import Query
+
+from autoloader.errors import UsageError
+
+Item = TypeVar("Item")
+MOST_ITEMS = 1000
+MOST_ID = 2**63 - 1
+
+Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description="At most so many items.")]
+Cursor = Annotated[
+    str | None, Query(max_length=4096, description="`next_cursor` of the page before; leave it out for the first.")
+]
+
+
+def cut(found: Sequence[Item], limit: int, place: Callable[[Item], str | int]) -> tuple[Sequence[Item], str | None]:
+    """A page and the cursor of the next one, None where this is the last.
+
+    Args:
+        found: one item more than a page, where there is one.
+        place: where an item stands in the order of the list.
+    """
+    page = found[:limit]
+    return page, _written(place(page[-1])) if len(found) > limit else None
+
+
+def after_name(cursor: str | None) -> str | None:
+    """The name or path after which the page begins.
+
+    Raises:
+        UsageError: not a cursor of such a list.
+    """
+    place = _read(cursor)
+    if place is not None and not isinstance(place, str):
+        raise _refused()
+    return place
+
+
+def before_id(cursor: str | None) -> int | None:
+    """The id before which the page begins.
+
+    Raises:
+        UsageError: not a cursor of such a list.
+    """
+    place = _read(cursor)
+    if place is not None and (type(place) is not int or not 0 <= place <= MOST_ID):
+        raise _refused()
+    return place
+
+
+def _written(place: str | int) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+
+
+def _read(cursor: str | None) -> object:
+    if cursor is None:
+        return None
+    try:
+        place: object = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+        str(place).encode()
+    except (binascii.Error, ValueError, RecursionError):
+        raise _refused() from None
+    if place is None:
+        raise _refused()
+    return place
+
+
+def _refused() -> UsageError:
+    return UsageError("cursor: give the `next_cursor` of a page of this list as it was, or none", field="cursor")
