@@ -13,10 +13,11 @@ the publisher asks for a renewal between reading the table and committing to it.
 from __future__ import annotations
 
 import shutil
+from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from threading import Event
+from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 import structlog
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
     from autoloader.model import ClaimedFile, Ingestion, Load, Outcome
     from autoloader.objects import ObjectStore
     from autoloader.plan import Lease
+
+_turn_to_publish: defaultdict[str, Lock] = defaultdict(Lock)
+"""By table: threads of one process publish one after another, as contending for main costs each of them more."""
 
 log = structlog.get_logger(__name__)
 
@@ -100,7 +104,8 @@ def carry_out(means: Means, load: Load, claimed: Sequence[ClaimedFile]) -> None:
             _give_up(means.database, load, table, error)
             raise
         marks = {INGESTION_PROPERTY: means.ingestion.name, RUN_ID_PROPERTY: str(load.run_id)}
-        snapshot_id = publish(table, load.id, change, renewal.renew, marks=marks)
+        with _turn_to_publish[load.table_name]:
+            snapshot_id = publish(table, load.id, change, renewal.renew, marks=marks)
         with transaction(means.database) as connection:
             if not loads.finish(connection, load.id, snapshot_id):
                 raise LeaseLost(f"load {load.id} was taken over after it landed; its recoverer records the outcome")

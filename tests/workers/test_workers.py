@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from sqlalchemy.engine import make_url
+from sqlalchemy.event import listen
 from tests.workers.conftest import eventually
 
 from autoloader.ledger import loads
@@ -19,6 +21,7 @@ from autoloader.workers import work_forever
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.conftest import Databases
     from tests.workers.conftest import Queue
 
     from autoloader.model import Ingestion, SourceObject
@@ -58,6 +61,44 @@ def test_a_load_that_was_lost_is_recovered_while_the_workers_are_busy_or_idle(qu
     assert (ended.status, ended.files_succeeded) == (RunStatus.SUCCESS, 3)
     assert queue.rows(ingestion) == (3, 3)
     assert queue.sql("SELECT DISTINCT retry_count FROM processed_files") == [(0,)]
+
+
+def test_a_run_whose_lost_load_nobody_can_decide_is_failed_once_nothing_else_is_left(queue: Queue) -> None:
+    ingestion = queue.ingestion("events", files=20)
+    run = queue.enqueue(ingestion)
+    queue.turns(queue.parts())
+    queue.arrive("events/more", 1)
+    again, parts = queue.enqueue(ingestion), queue.parts()
+    assert queue.turn(parts)
+    with transaction(queue.runtime.database) as connection:
+        died = Lease(duration=timedelta(milliseconds=1))
+        loads.claim(connection, again, worker="died", lease=died, limits=LoadLimits(), table_name=ingestion.table_name)
+    table = queue.catalog.load_table(f"{ingestion.database}.{ingestion.table}")
+    oldest = table.metadata.snapshots[0]
+    table.maintenance.expire_snapshots().by_id(oldest.snapshot_id).commit()
+    queue.sql("UPDATE loads SET started_at = '2001-01-01' WHERE worker = 'died'")
+    with queue.working(parts):
+        failed = queue.ended(again)
+    assert (queue.run(run).status, failed.status) == (RunStatus.SUCCESS, RunStatus.FAILED)
+    (error,) = failed.errors
+    assert error.type == "HistoryTooShort"
+    assert f"table {ingestion.table_name}" in error.message
+    assert queue.sql("SELECT state FROM loads WHERE worker = 'died'") == [("LOST",)]
+
+
+def test_workers_outlive_an_outage_of_the_ledger(queue: Queue, databases: Databases, database_url: str) -> None:
+    ingestion = queue.ingestion("events", files=2)
+    run, parts = queue.enqueue(ingestion), queue.parts()
+    name = make_url(database_url).database
+    attempted = threading.Event()
+    listen(queue.runtime.database, "do_connect", lambda *_: attempted.set())
+    databases._admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+    databases._admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+    with queue.working(parts):
+        assert attempted.wait(30)
+        databases._admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
+        ended = queue.ended(run)
+    assert (ended.status, ended.files_succeeded) == (RunStatus.SUCCESS, 2)
 
 
 class Endless:
