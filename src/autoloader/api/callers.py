@@ -20,7 +20,8 @@ bearer = HTTPBearer(
 )
 
 
-def _runtime_of(request: Request) -> Runtime:
+async def _runtime_of(request: Request) -> Runtime:
+    """Asynchronous, though it waits for nothing: a plain function would cost a change of threads."""
     runtime: Runtime = request.app.state.runtime
     return runtime
 

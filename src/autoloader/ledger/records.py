@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, fields
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from autoloader.model import (
@@ -51,6 +52,7 @@ def storable(message: str) -> str:
     return message.encode("utf-8", "backslashreplace").decode().replace(_NUL, "\\x00")
 
 
+@cache
 def names(of: type) -> tuple[str, ...]:
     """The columns a value of the model is made from: its fields, less what is worked out from others."""
     return tuple(field.name for field in fields(of) if field.name != "duration_seconds")
