@@ -1,4 +1,4 @@
-"""Every statement of the ledger is explained where it runs, over 60,000 files: none may read a whole table."""
+"""Every statement of the ledger is explained where it runs, over 100,000 files: none may read a whole table."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ SELECT i.id, r.id, :source || lpad(n::text, 6, '0'), 22000, now(), 'v1', s.statu
     CASE WHEN s.status = 'SUCCESS' THEN md5(r.id::text)::uuid END, CASE WHEN s.status = 'SUCCESS' THEN r.id END,
     CASE WHEN s.status = 'FAILED' THEN 'BadRecord' END, false
 FROM ingestions i,
-     LATERAL generate_series(1, CASE i.name WHEN 'large' THEN :files WHEN 'other' THEN :files / 5 ELSE 40 END) n,
+     LATERAL generate_series(1, CASE i.name WHEN 'large' THEN :files WHEN 'other' THEN :files ELSE 40 END) n,
      LATERAL (SELECT (SELECT min(id) FROM runs WHERE ingestion_id = i.id) + n % 10 AS id) r,
      LATERAL (SELECT CASE WHEN n % 50 = 0 THEN 'FAILED' WHEN n % 50 = 1 THEN 'SKIPPED'
                           WHEN n % 50 = 2 THEN 'DISCOVERED' ELSE 'SUCCESS' END AS status) s;
@@ -110,7 +110,7 @@ def explained(ledger: Ledger) -> Iterator[Plans]:
 
 @pytest.fixture(scope="module")
 def large(databases: Any, ledger_template: str) -> Iterator[Ledger]:
-    """60,000 files of three ingestions with their history."""
+    """100,000 files of three ingestions with their history."""
     name, url = databases.create(ledger_template)
     engine = connect(url)
     ledger = Ledger(engine)
