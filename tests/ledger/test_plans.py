@@ -142,6 +142,7 @@ def use_everything(ledger: Ledger) -> None:
         runs.renew_lead(connection, run.id, WORKER, LEASE)
         runs.take_lead(connection, run.id, "worker-2", LEASE)
     ledger.record(ingestion, run, arriving(100, 300, "v2"))
+    ledger.record(ingestion, run, objects("too-large", size=2**60))
     ledger.record(ingestion, run, arriving(FILES - 2000, FILES + 50), at_most=20)
     ledger.requeue_failed(ingestion, run)
     ledger.listed(run)
@@ -215,6 +216,18 @@ def test_no_statement_of_the_ledger_reads_a_whole_table(large: Ledger) -> None:
     }
     assert read_whole == set()
     assert plans.names == set(STATEMENTS) - NOT_EXPLAINABLE
+
+
+def test_what_was_just_written_is_joined_as_sets_whatever_the_statistics_say(large: Ledger) -> None:
+    ingestion = by_name(large, "other")
+    run, _ = large.join(ingestion)
+    with explained(large) as plans:
+        load, claimed = large.claims(run, max_files=50)
+        large.store(load, [good(file) for file in claimed])
+        large.finish(load)
+    kinds = {node["Node Type"] for node in plans.of("outcomes.take_over")}
+    assert "Nested Loop" not in kinds
+    assert kinds & {"Hash Join", "Merge Join"}
 
 
 def test_every_named_statement_says_what_it_is_for() -> None:
