@@ -13,6 +13,7 @@ from tests.ledger.ledgers import LEASE, SOURCE, WORKER, Ledger, bad, good, later
 
 from autoloader.ledger import files, ingestions, loads, runs
 from autoloader.ledger.database import connect
+from autoloader.ledger.locks import alone
 from autoloader.ledger.statement import STATEMENTS
 from autoloader.model import FileStatus, Ingestion, RunTrigger
 
@@ -138,6 +139,8 @@ def use_everything(ledger: Ledger) -> None:
     ingestion, small = by_name(ledger, "large"), by_name(ledger, "small")
     run, _ = ledger.join(ingestion)
     ledger.join(ingestion, "worker-2")
+    with alone(ledger.engine, "lake.raw.events"):
+        pass
     with ledger.transaction() as connection:
         runs.renew_lead(connection, run.id, WORKER, LEASE)
         runs.take_lead(connection, run.id, "worker-2", LEASE)
