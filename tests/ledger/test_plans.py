@@ -29,10 +29,8 @@ NOT_EXPLAINABLE = {
     "listing.measure_news",
     "listing.drop",
     "outcomes.drop_prepared",
-    "locks.lock",
-    "locks.unlock",
 }
-"""ANALYZE and DROP have no plan, and locks no table."""
+"""ANALYZE and DROP have no plan."""
 
 SEED = """
 INSERT INTO runs (ingestion_id, tenant_id, trigger, status, started_at, ended_at)
