@@ -37,7 +37,7 @@ class Settings(BaseSettings):
         None, description="Where files wait between fetch and parse. Default: `spool` in the home folder."
     )
     spool_bytes: int = Field(256 * 1024**2, ge=1024**2, description="How many bytes of files are fetched ahead.")
-    memory_limit: str = Field("512MB", pattern=r"^\d+(MB|GB)$", description="Memory the parser may use in one load.")
+    memory_limit: str = Field("256MB", pattern=r"^\d+(MB|GB)$", description="Memory the parser may use in one load.")
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="Threads of the parser.")
     fetch_concurrency: int = Field(16, ge=1, le=256, description="Requests under way at once to the bucket.")
     max_files_per_load: int = Field(10_000, ge=1, description="Files one load takes at most.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 import threading
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -51,12 +53,13 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What to send back; ``cut_at`` closes the connection after that many bytes of the body."""
+    """What to send back; the connection is closed after ``cut_at`` bytes of the body, or torn down with ``reset``."""
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     cut_at: int | None = None
+    reset: bool = False
 
 
 def error(status: int, code: str, **headers: str) -> Answer:
@@ -111,7 +114,10 @@ class Answering:
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(answer.body[: answer.cut_at])
-                self.close_connection = answer.cut_at is not None
+                self.close_connection = answer.cut_at is not None or answer.reset
+                if answer.reset:
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    self.connection.close()
 
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers["content-length"]))
@@ -122,7 +128,7 @@ class Answering:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._closing: list[Callable[[], None]] = []

@@ -168,6 +168,17 @@ def test_a_role_is_assumed_and_taken_again_before_it_ends(server: Answering, mon
     assert len({asked.headers["x-amz-security-token"] for asked in signed}) == 2
 
 
+def test_a_role_that_is_taken_away_meanwhile_is_a_denied_access(
+    server: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    denied = Answer(status=403, body=b"<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>")
+    server.in_turn([_assumed("ROLEKEY", datetime.now(UTC) + timedelta(minutes=5)), denied])
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
+    access = resolve_access(SourceCredentials(role_arn=ROLE, **_keys()), AWS)
+    with pytest.raises(SourceAccessDenied, match="sts:AssumeRole"):
+        access.frozen()
+
+
 def test_a_role_that_may_not_be_assumed_says_what_to_allow(server: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
     server.answer = lambda _: Answer(
         status=403, body=b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from autoloader.errors import LeaseLost, NotKnown
 from autoloader.ledger.copying import copied
+from autoloader.ledger.joining import joined_as_sets, joined_by_lookups
 from autoloader.ledger.records import stored_path
 from autoloader.ledger.statement import named
 from autoloader.model import ListingCounts
@@ -65,13 +66,6 @@ _NEWS_BY_RANGE = named(
     "What many listed objects mean: they are joined with the range of known paths that they span.",
     _NEWS.format(range="AND f.file_path BETWEEN :first AND :last"),
 )
-_JOIN = named(
-    "listing.join",
-    "How to join until told otherwise: without statistics the planner takes a range of known paths for a handful of "
-    "rows, and would loop over it.",
-    """SELECT set_config('enable_nestloop', :lookups, true), set_config('enable_hashjoin', :sets, true),
-        set_config('enable_mergejoin', :sets, true)""",
-)
 _AT_MOST = named(
     "listing.at_most",
     "Leaves what is above the limit of this run to later ones.",
@@ -100,16 +94,21 @@ _ADD = named(
             now()
         FROM news n WHERE n.file_id IS NULL ORDER BY n.path
         ON CONFLICT (ingestion_id, file_path) DO NOTHING
-        RETURNING id, file_etag, file_size_bytes, file_modified_at, status, error_type, error_message
-    ), noted AS (
-        INSERT INTO outcomes (file_id, run_id, file_etag, file_size_bytes, file_modified_at, status, error_type,
-            error_message)
-        SELECT id, :run_id, file_etag, file_size_bytes, file_modified_at, status, error_type, error_message
-        FROM added WHERE status = 'SKIPPED'
+        RETURNING status
     )
     SELECT count(*) FILTER (WHERE status = 'DISCOVERED') AS waiting,
            count(*) FILTER (WHERE status = 'SKIPPED') AS skipped
     FROM added""",
+)
+_NOTE_SKIPPED = named(
+    "listing.note_skipped",
+    "Notes new files that are too large in their history.",
+    """
+    INSERT INTO outcomes (file_id, run_id, file_etag, file_size_bytes, file_modified_at, status, error_type,
+        error_message)
+    SELECT f.id, :run_id, f.file_etag, f.file_size_bytes, f.file_modified_at, f.status, f.error_type, f.error_message
+    FROM news n JOIN processed_files f ON f.ingestion_id = :ingestion_id AND f.file_path = n.path
+    WHERE n.file_id IS NULL AND n.size_bytes > :max_bytes""",
 )
 _HOLD = named(
     "listing.hold",
@@ -211,7 +210,7 @@ def record_listing(
     rows = [(stored_path(o.path), o.size_bytes, o.etag, o.modified_at) for o in objects]
     copied(conn, "listing", _LISTING, rows)
     values = {"ingestion_id": ingestion.id, "run_id": run_id, "max_bytes": ingestion.max_file_size_bytes}
-    _gather_news(conn, [row[0] for row in rows], values, lookups=len(rows) <= looked_up)
+    _gather_news(conn, [row[0] for row in rows], values, few=len(rows) <= looked_up)
     news = conn.scalar(_COUNT) or 0
     counts = ListingCounts(listed=len(rows), unchanged=len(rows) - news)
     if news and at_most is not None:
@@ -222,18 +221,21 @@ def record_listing(
     return counts
 
 
-def _gather_news(conn: Connection, paths: Sequence[str], values: dict[str, int], *, lookups: bool) -> None:
-    conn.execute(_JOIN, {"lookups": "on" if lookups else "off", "sets": "off" if lookups else "on"})
-    if lookups:
-        conn.execute(_NEWS_BY_PATH, values)
+def _gather_news(conn: Connection, paths: Sequence[str], values: dict[str, int], *, few: bool) -> None:
+    if few:
+        with joined_by_lookups(conn):
+            conn.execute(_NEWS_BY_PATH, values)
     else:
-        conn.execute(_NEWS_BY_RANGE, values | {"first": min(paths), "last": max(paths)})
-    conn.execute(_JOIN, {"lookups": "on", "sets": "on"})
+        with joined_as_sets(conn):
+            conn.execute(_NEWS_BY_RANGE, values | {"first": min(paths), "last": max(paths)})
 
 
 def _act(conn: Connection, ingestion: Ingestion, values: dict[str, int]) -> ListingCounts:
     conn.execute(_MEASURE)
     added = conn.execute(_ADD, values).one()
+    if added.skipped:
+        with joined_by_lookups(conn):
+            conn.execute(_NOTE_SKIPPED, values)
     conn.execute(_HOLD, values)
     changed = conn.execute(_CHANGE, values | {"on_changed_file": ingestion.on_changed_file}).one()
     counts = ListingCounts(

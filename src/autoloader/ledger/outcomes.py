@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autoloader.ledger.copying import copied
+from autoloader.ledger.joining import joined_as_sets
 from autoloader.ledger.records import storable
 from autoloader.ledger.statement import named
 
@@ -103,7 +104,8 @@ def _row(outcome: Outcome) -> tuple[object, ...]:
 
 def take_over(conn: Connection, load_id: UUID, run_id: int, snapshot_id: int | None) -> None:
     """The files of a load that was committed become what its outcomes say; its run counts them."""
-    conn.execute(_TAKE_OVER, {"load_id": load_id, "snapshot_id": snapshot_id})
+    with joined_as_sets(conn):
+        conn.execute(_TAKE_OVER, {"load_id": load_id, "snapshot_id": snapshot_id})
     conn.execute(_COUNT, {"load_id": load_id, "run_id": run_id})
 
 

@@ -72,9 +72,7 @@ class Access:
             return None
         bundle = Path(named)
         if not bundle.exists():
-            raise UsageError(
-                f"AWS_CA_BUNDLE, or ca_bundle in the AWS configuration, names {named}, which is not there."
-            )
+            raise UsageError(f"AWS_CA_BUNDLE or ca_bundle of the AWS configuration names {named}, which is not there.")
         return bundle
 
 

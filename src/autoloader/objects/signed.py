@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ConnectionError as NoConnection
-from botocore.exceptions import HTTPClientError
+from botocore.exceptions import HTTPClientError, SSLError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError
@@ -115,7 +115,10 @@ def _refusal_of(response: AWSResponse) -> Refusal:
 
 
 def _no_answer(endpoint: Endpoint, error: Exception) -> SourceUnavailable:
-    return SourceUnavailable(f"No answer from {_host(endpoint)}: {type(error).__name__}.")
+    said = f"No answer from {_host(endpoint)}: {type(error).__name__}."
+    if isinstance(error, SSLError):
+        said += " Is its certificate trusted? AWS_CA_BUNDLE names the file of those that are."
+    return SourceUnavailable(said)
 
 
 def _host(endpoint: Endpoint) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from autoloader.engines.embedded.readers import NDJSON
+from autoloader.engines.embedded.readers import BARE, NDJSON
 from autoloader.engines.embedded.spool import Segment
 from autoloader.errors import BadRecord, FileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from autoloader.engines.embedded.fetch import Block
@@ -107,15 +107,13 @@ class Batch:
         waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
         for screen in {id(intake.reader.screen): intake.reader.screen for intake, *_ in waiting}.values():
             group = [entry for entry in waiting if entry[0].reader.screen is screen]
-            answers = screen.plain([data for _, data, _ in group]) if screen else [False] * len(group)
-            for (intake, data, last), plain in zip(group, answers, strict=True):
-                if plain:
-                    self._plain(intake, data)
-                else:
+            for (intake, data, last), layout in zip(group, _layouts(group), strict=True):
+                if layout is None:
                     self._exact(intake, data, last=last)
+                else:
+                    self._plain(intake, data, layout)
 
-    def _plain(self, intake: Intake, data: bytes) -> None:
-        layout = intake.reader.layout
+    def _plain(self, intake: Intake, data: bytes, layout: Layout) -> None:
         if layout not in self.plain:
             self.plain[layout] = Segment(self._new_path())
         tagged, records = intake.reader.tag(data, intake.ordinal)
@@ -184,7 +182,7 @@ class Batch:
 
     @property
     def _csv(self) -> list[Segment]:
-        return [segment for layout, segment in self.plain.items() if layout != NDJSON]
+        return [segment for layout, segment in self.plain.items() if layout not in {NDJSON, BARE}]
 
     def adopt(self, segment: Segment) -> None:
         """Take over canonical records that a second reading of some files has written."""
@@ -205,3 +203,15 @@ class Batch:
             part.blank()
         intake.slices = []
         intake.records = 0
+
+
+def _layouts(group: Sequence[tuple[Intake, bytes, bool]]) -> list[Layout | None]:
+    """How each block can be read without a look at its records; None where it cannot."""
+    reader = group[0][0].reader
+    answers: list[Layout | None] = [None] * len(group)
+    for screen, layout in ((reader.bare, BARE), (reader.screen, reader.layout)):
+        left = [at for at, answer in enumerate(answers) if answer is None]
+        if screen is not None and left:
+            for at, plain in zip(left, screen.plain([group[at][1] for at in left]), strict=True):
+                answers[at] = layout if plain else None
+    return answers

@@ -125,6 +125,7 @@ class CsvReader:
         self._held_line = 0
         self.layout = Layout("csv")
         self.screen: Screen | None = None
+        self.bare: Screen | None = None
 
     @property
     def settled(self) -> bool:

@@ -38,6 +38,7 @@ class DocumentReader:
     unit = "element"
     settled = False
     screen: Screen | None = None
+    bare: Screen | None = None
 
     def __init__(self, write: Callable[[dict[str, Any]], str]) -> None:
         self.layout: Layout = NDJSON

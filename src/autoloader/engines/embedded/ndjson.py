@@ -25,15 +25,17 @@ class NdjsonReader:
     Args:
         tags: of the load.
         screen: of the schema.
+        bare: the stricter one, where the schema has any use for it.
         write: canonical text of a record, from ``canonical_record``.
     """
 
     unit = "line"
     settled = True
 
-    def __init__(self, tags: Tags, screen: Screen, write: Callable[[dict[str, Any]], str]) -> None:
+    def __init__(self, tags: Tags, screen: Screen, bare: Screen | None, write: Callable[[dict[str, Any]], str]) -> None:
         self.layout: Layout = NDJSON
         self.screen: Screen | None = screen
+        self.bare: Screen | None = bare
         self._tags = tags
         self._write = write
 
@@ -44,9 +46,11 @@ class NdjsonReader:
     def tag(self, block: bytes, ordinal: int) -> tuple[bytes, int]:
         """A plain record begins its line, so a replacement finds each of them."""
         opening = self._tags.opening(ordinal)
-        tagged = (b"\n" + block).replace(b"\n{", b"\n" + opening)
-        records = (len(tagged) - len(block) - 1) // (len(opening) - 1)
-        return (tagged if tagged.endswith(b"\n") else tagged + b"\n")[1:], records
+        tagged = block.replace(b"\n{", b"\n" + opening)
+        if block.startswith(b"{"):
+            tagged = opening + tagged[1:]
+        records = (len(tagged) - len(block)) // (len(opening) - 1)
+        return (tagged if tagged.endswith(b"\n") else tagged + b"\n"), records
 
     def untag(self, tagged: bytes, ordinal: int) -> bytes:
         """Line for line what ``tag`` was given."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from autoloader.engines.embedded.batch import Batch
-from autoloader.engines.embedded.readers import NDJSON
+from autoloader.engines.embedded.readers import BARE, NDJSON
 from autoloader.engines.embedded.statement import BAD_VALUE, Judgement, csv_source, longest_line, ndjson_source
 from autoloader.engines.embedded.strict_json import said
 from autoloader.engines.options import CsvOptions
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from autoloader.engines.embedded.batch import Intake
+    from autoloader.engines.embedded.spool import Segment
     from autoloader.engines.embedded.tags import Tags
     from autoloader.engines.embedded.writing import ParquetWriter, Written
     from autoloader.engines.options import Options
@@ -74,7 +75,7 @@ class Parser:
         blames = 0
         while any(intake.records for intake in batch.files.values()):
             try:
-                written = self._writer.write(self._judgement.good(self._source(batch)))
+                written = self._writer.write(self._good(batch))
             except (duckdb.Error, UnicodeDecodeError) as error:
                 self._settle(self._suspects(batch, error, blames), batch)
                 blames += 1
@@ -89,13 +90,24 @@ class Parser:
             found = f"{written.records} rows were written where the files hold {expected}"
             raise AutoloaderError(f"{found}: nothing is loaded. This is a bug, please report it.")
 
-    def _source(self, batch: Batch) -> str:
+    def _good(self, batch: Batch) -> str:
+        """The records of the batch, each part of it read the cheapest way that is exact."""
+        bare = batch.plain.get(BARE)
+        if bare is None:
+            return self._judgement.good(self._source(batch))
+        typed = self._judgement.good_bare([bare.path], bare.longest, self._tags)
+        texts = self._source(batch, without=bare)
+        return f"{typed} UNION ALL {self._judgement.good(texts)}" if texts else typed
+
+    def _source(self, batch: Batch, without: Segment | None = None) -> str:
+        """Every leaf of every record as text; empty where nothing is left."""
         sources = []
-        if batch.ndjson:
-            paths = [segment.path for segment in batch.ndjson]
-            sources.append(ndjson_source(paths, longest_line(batch.ndjson), self._schema, self._tags))
+        ndjson = [segment for segment in batch.ndjson if segment is not without]
+        if ndjson:
+            paths = [segment.path for segment in ndjson]
+            sources.append(ndjson_source(paths, longest_line(ndjson), self._schema, self._tags))
         for layout, segment in batch.plain.items():
-            if layout != NDJSON and isinstance(self._options, CsvOptions):
+            if layout not in {NDJSON, BARE} and isinstance(self._options, CsvOptions):
                 sources.append(csv_source([segment.path], layout, segment.longest, self._schema, self._options))
         return " UNION ALL ".join(sources)
 

@@ -25,6 +25,8 @@ class Layout:
 
 
 NDJSON = Layout("ndjson")
+BARE = Layout("bare")
+"""NDJSON in which every value is so plain that it can be read typed."""
 
 
 class RecordReader(Protocol):
@@ -34,12 +36,14 @@ class RecordReader(Protocol):
         unit: what its records are counted by: ``line`` or ``element``.
         layout: of the blocks that the screen finds plain; known after ``begin``.
         screen: None where no block can be trusted unseen.
+        bare: the stricter screen for blocks that may be read typed, where there is one.
         settled: false while a record has begun that the blocks so far do not end: the next one must be read exactly.
     """
 
     unit: str
     layout: Layout
     screen: Screen | None
+    bare: Screen | None
 
     @property
     def settled(self) -> bool:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 INTEGER_FORM = r"[+-]?[0-9]+(?:\.0+)?"
 DECIMAL_FORM = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 DATE_FORM = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?"
-_ZONE = r"(?:Z|[+-](?:(?:0[0-9]|1[0-7])(?::?[0-5][0-9])?|18(?::?00)?))"
-TIMESTAMP_FORM = f"{DATE_FORM}(?:[T ]{_TIME}{_ZONE}?)?"
-TIMESTAMP_NTZ_FORM = f"{DATE_FORM}(?:[T ]{_TIME})?"
+TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?"
+ZONE = r"(?:Z|[+-](?:(?:0[0-9]|1[0-7])(?::?[0-5][0-9])?|18(?::?00)?))"
+TIMESTAMP_FORM = f"{DATE_FORM}(?:[T ]{TIME}{ZONE}?)?"
+TIMESTAMP_NTZ_FORM = f"{DATE_FORM}(?:[T ]{TIME})?"
 
 _INSTANT_FORMS = {
     Scalar.DATE: DATE_FORM,

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from autoloader.schema.types import Array, Column, DataType, Decimal, Map, Scalar, Schema, Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 UTF8 = (
     r"[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]"
@@ -79,37 +79,40 @@ class Screen:
         return [bool(answer) for answer in answers]
 
 
-def ndjson_pattern(schema: Schema) -> str:
-    """Lines that hold one object each, with keys of the schema only, or nothing."""
-    return rf"(?:{_line(schema)}\r?\n)*(?:{_line(schema)})?"
-
-
-def _line(schema: Schema) -> str:
-    return rf"(?:{_object(schema.columns)}{_BLANK})?"
-
-
-def _value(column_type: DataType) -> str:
+def loose_value(column_type: DataType) -> str:
+    """Every form of a value that DuckDB, reading it as text, gives back as the contract wants it."""
     match column_type:
         case Scalar():
             return _either(_STRING, "null", *([_SCALARS[column_type]] if column_type in _SCALARS else []))
         case Decimal():
             return _either(_STRING, "null", _SHORT)
         case Array(element):
-            return _either("null", rf"\[{_BLANK}{_list_of(_value(element))}\]")
+            return _either("null", rf"\[{_BLANK}{_list_of(loose_value(element))}\]")
         case Map(_, value):
-            entry = f"{_STRING}{_BLANK}:{_BLANK}{_value(value)}"
+            entry = f"{_STRING}{_BLANK}:{_BLANK}{loose_value(value)}"
             return _either("null", rf"\{{{_BLANK}{_list_of(entry)}\}}")
         case Struct(columns):
             return _either("null", _object(columns))
 
 
-def _object(columns: Sequence[Column]) -> str:
+def ndjson_pattern(schema: Schema, value: Callable[[DataType], str] = loose_value) -> str:
+    """Lines that hold one object each, with keys of the schema only, or nothing.
+
+    Args:
+        schema: the columns.
+        value: the pattern of a top-level value of this type.
+    """
+    line = rf"(?:{_object(schema.columns, value)}{_BLANK})?"
+    return rf"(?:{line}\r?\n)*(?:{line})?"
+
+
+def _object(columns: Sequence[Column], value: Callable[[DataType], str] = loose_value) -> str:
     """An object whose keys are those of ``columns``; keys of one kind of value share it, or the expression grows."""
     keys: dict[str, list[str]] = {}
     for column in columns:
         if _writes_as_it_is(column.name):
-            keys.setdefault(_value(column.type), []).append(re.escape(column.name))
-    members = [f'"{_either(*names)}"{_BLANK}:{_BLANK}{value}' for value, names in keys.items()]
+            keys.setdefault(value(column.type), []).append(re.escape(column.name))
+    members = [f'"{_either(*names)}"{_BLANK}:{_BLANK}{form}' for form, names in keys.items()]
     return rf"\{{{_BLANK}{_list_of(_either(*members)) if members else ''}\}}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autoloader.engines.embedded import values
+from autoloader.engines.embedded.bare import bare_columns
 from autoloader.engines.embedded.sql import literal, quote
 from autoloader.errors import TableMismatch
 from autoloader.model import LOAD_ID, LOADED_AT, METADATA_COLUMNS, SOURCE_FILE, SOURCE_MODIFIED_AT
@@ -110,13 +111,28 @@ class Judgement:
         return " OR ".join(judged for judged in each if judged != "false") or "false"
 
     def good(self, source: str) -> str:
-        """A SELECT of the typed records that fails with BAD_VALUE at the first bad one."""
-        typed = self.typed(source)
-        return (
-            typed
-            if self.bad == "false"
-            else (f"SELECT * FROM ({typed}) WHERE CASE WHEN {self.bad} THEN error({literal(BAD_VALUE)}) ELSE true END")
+        """A SELECT of ``ordinal, typed0, typed1, …`` that fails with BAD_VALUE at the first bad record."""
+        return self._unless(self.bad, self.typed(source))
+
+    def good_bare(self, paths: Sequence[Path], longest: int, tags: Tags) -> str:
+        """The same from NDJSON in which every value is bare, read typed."""
+        columns = bare_columns(self._schema, self._options)
+        spec = ", ".join(
+            [f"{literal(tags.file)}: 'INTEGER'", *(f"{literal(c.name)}: {literal(c.read_as)}" for c in columns)]
         )
+        raw = "".join(f", {quote(c.name)} AS raw{at}" for at, c in enumerate(columns))
+        typed = "".join(f", {c.typed} AS typed{at}" for at, c in enumerate(columns))
+        read = (
+            f"SELECT {quote(tags.file)} AS ordinal{raw} FROM read_json({_listed(paths)}, "
+            f"format = 'newline_delimited', columns = {{{spec}}}, maximum_object_size = {_buffer(longest)})"
+        )
+        bad = " OR ".join(c.bad for c in columns if c.bad != "false") or "false"
+        return self._unless(bad, f"SELECT *{typed} FROM ({read})")
+
+    def _unless(self, bad: str, typed: str) -> str:
+        names = "".join(f", typed{at}" for at in range(len(self._schema.columns)))
+        where = "" if bad == "false" else f" WHERE CASE WHEN {bad} THEN error({literal(BAD_VALUE)}) ELSE true END"
+        return f"SELECT ordinal{names} FROM ({typed}){where}"
 
     def bad_files(self, source: str) -> str:
         """A SELECT of the ordinals of all files that hold a bad value."""

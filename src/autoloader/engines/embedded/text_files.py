@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autoloader.engines.embedded import streams
+from autoloader.engines.embedded.bare import bare_pattern
 from autoloader.engines.embedded.batch import Batch, Intake
 from autoloader.engines.embedded.csv_files import CsvDialect, CsvReader
 from autoloader.engines.embedded.documents import DocumentReader
@@ -69,8 +70,9 @@ class TextRoute:
         write = canonical_record(schema.columns)
         if isinstance(options, JsonOptions) and options.multi_line:
             return lambda: DocumentReader(write)
-        screen = Screen(ndjson_pattern(schema))
-        return lambda: NdjsonReader(self._tags, screen, write)
+        screen, stricter = Screen(ndjson_pattern(schema)), bare_pattern(schema, options)
+        bare = None if stricter is None else Screen(stricter)
+        return lambda: NdjsonReader(self._tags, screen, bare, write)
 
     def spool(self, files: Sequence[tuple[int, ClaimedFile]], fetched: Callable[[int], None]) -> SpooledText:
         """Fetch, screen and write down some files."""

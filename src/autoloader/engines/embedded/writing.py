@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _BUCKETED = "autoloader_bucketed"
 _ROWS_AT_ONCE = 32_768
 _PARTITIONED = f"PARTITION_BY ({PARTITION}), WRITE_PARTITION_COLUMNS false"
+_ROW_GROUP = 61_440
+"""Half of DuckDB's default: each of its threads holds one in memory, and a load should fit beside other programs."""
 _LARGEST_FILE = "480MB"
 """DuckDB looks at the size between row groups: a little under the 512 MB that a data file may have."""
 
@@ -72,7 +74,8 @@ class ParquetWriter:
 
     def _statement(self, good: str, target: Path) -> str:
         select = self._columns.select(good)
-        options = f"FORMAT parquet, COMPRESSION zstd, RETURN_STATS, FIELD_IDS {self._columns.field_ids}"
+        options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP}, RETURN_STATS"
+        options += f", FIELD_IDS {self._columns.field_ids}"
         if self._keys:
             select, options = self._partitioned(select), f"{options}, {_PARTITIONED}"
         return f"COPY ({select}) TO {literal(str(target))} ({options}, FILE_SIZE_BYTES '{_LARGEST_FILE}')"
