@@ -62,6 +62,9 @@ class CredentialsDraft:
     profile: Annotated[str, StringConstraints(min_length=1)] | None = None
 
 
+_CREDENTIALS = TypeAdapter(CredentialsDraft)
+
+
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Draft:
     """The fields a person decides, with the defaults of the contract."""
@@ -73,7 +76,7 @@ class Draft:
     catalog: str = "lake"
     database: str
     source_file_pattern: str = "**"
-    source_credentials: CredentialsDraft = Field(default_factory=CredentialsDraft)
+    source_credentials: CredentialsDraft = Field(default_factory=lambda: _CREDENTIALS.validate_python({}))
     format_options: dict[str, str] = Field(default_factory=dict)
     schema_json: str | None = None
     write_mode: WriteMode = WriteMode.APPEND

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 if TYPE_CHECKING:
@@ -38,6 +41,47 @@ def test_the_demo_shows_the_whole_job(environment: dict[str, str]) -> None:
         "nothing new",
     ):
         assert line in demo.stdout
+
+
+def test_up_is_the_whole_service_and_a_client_needs_nothing_but_http(environment: dict[str, str]) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "up", "--port", "0"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as up:
+        assert up.stdout is not None
+        try:
+            address = next(line.split()[2].rstrip(".") for line in up.stdout if line.startswith("Up, serving"))
+            put_event(environment)
+            with httpx.Client(base_url=address, timeout=30) as client:
+                draft = {
+                    "name": "events",
+                    "source_path": "s3://landing/events/",
+                    "format_type": "json",
+                    "catalog": "lake",
+                    "database": "raw",
+                    "table": "events",
+                }
+                made = client.post(f"{address}/ingestions", json=draft)
+                assert made.status_code == 201, made.text
+                queued = client.post(f"{address}/ingestions/{made.json()['id']}/run")
+                assert queued.status_code == 202, queued.text
+                run = queued.json()
+                deadline = time.monotonic() + 60
+                while run["status"] in {"QUEUED", "RUNNING"} and time.monotonic() < deadline:
+                    run = client.get(f"{address}/ingestions/{made.json()['id']}/runs/{run['id']}").json()
+                assert (run["status"], run["files_succeeded"], run["records_ingested"]) == ("SUCCESS", 1, 2)
+        finally:
+            up.send_signal(signal.SIGINT)
+            up.communicate(timeout=60)
+    assert up.returncode == 0
+    assert types(environment, "status").returncode == 1
+
+
+def put_event(environment: dict[str, str]) -> None:
+    exports = dict(line.removeprefix("export ").split("=", 1) for line in types(environment, "env").stdout.splitlines())
+    plain = {name: value.strip("'") for name, value in exports.items()}
+    body = 'b\'{"id": 1}\\n{"id": 2}\\n\''
+    code = f"import boto3; boto3.client('s3').put_object(Bucket='landing', Key='events/a.json', Body={body})"
+    subprocess.run([sys.executable, "-c", code], env=environment | plain, check=True)
 
 
 def test_a_stack_goes_up_by_itself_tells_other_tools_where_it_is_and_goes_down(environment: dict[str, str]) -> None:

@@ -3,38 +3,84 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from functools import partial
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import click
 
+from autoloader.api.serving import is_open, serving
 from autoloader.cli.output import json_option, write_json, write_table
+from autoloader.cli.serve import PORT, warn_open
 from autoloader.cli.session import start, stop_on_signals
-from autoloader.errors import StackError, WrongState
+from autoloader.errors import StackError, UsageError, WrongState
 from autoloader.ledger.database import upgrade
+from autoloader.runtime import Runtime
 from autoloader.stack import Stack
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from threading import Event
+
     from autoloader.settings import Connections, Settings
 
 NOT_RUNNING = 1
+GRACE = timedelta(seconds=30)
 
 
 @click.command()
-def up() -> None:
-    """Start the embedded stack and stay in the foreground; Ctrl-C stops it cleanly."""
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address the HTTP API listens on.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Its port. Default: 8080, or a free one if that is taken.")
+@click.option("--concurrency", type=click.IntRange(1, 16), default=2, show_default=True, help="Runs worked on at once.")
+def up(*, host: str, port: int | None, concurrency: int) -> None:
+    """Start the whole service on this machine and stay in the foreground; Ctrl-C stops it cleanly.
+
+    That is the embedded stack, the HTTP API and a worker.
+    """
     settings = _embedded(start())
     stack = Stack(settings.home_dir)
     with stop_on_signals() as stopping:
         try:
             connections = stack.start(report=lambda line: click.echo(line, err=True))
             upgrade(connections.database_url)
-            _show_addresses(stack)
-            click.echo(
-                "Up. Ctrl-C stops it; in another terminal: autoloader create …, autoloader run …, autoloader env"
-            )
-            stack.watch(stopping)
+            with Runtime(settings, connections) as runtime, _api(runtime, host, port) as address:
+                if is_open(runtime):
+                    warn_open()
+                with _working(runtime, concurrency, stopping):
+                    _show_addresses(stack)
+                    click.echo(
+                        f"Up, serving {address}/api/v1. Ctrl-C stops it; in another terminal: autoloader create …"
+                    )
+                    stack.watch(stopping)
         finally:
             stack.stop()
+
+
+@contextmanager
+def _api(runtime: Runtime, host: str, port: int | None) -> Iterator[str]:
+    with ExitStack() as open_now:
+        try:
+            address = open_now.enter_context(serving(runtime, host, PORT if port is None else port))
+        except UsageError:
+            if port is not None:
+                raise
+            address = open_now.enter_context(serving(runtime, host, 0))
+        yield address
+
+
+@contextmanager
+def _working(runtime: Runtime, concurrency: int, stopping: Event) -> Iterator[None]:
+    """A worker beside the block; when the block ends, what is in hand is finished or put back."""
+    work = partial(runtime.work, concurrency=concurrency, stopping=stopping, grace=GRACE)
+    thread = Thread(target=work, name="work")
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join()
 
 
 @click.command()
