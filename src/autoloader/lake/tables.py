@@ -22,9 +22,9 @@ from autoloader.lake.catalogs import identifier
 from autoloader.lake.fit import WRITABLE_VERSION, differences
 from autoloader.lake.partitions import partition_fields, partition_spec
 from autoloader.lake.types import iceberg_schema, our_type
-from autoloader.model import LOAD_ID, LOADED_AT, METADATA_COLUMNS, SOURCE_FILE, SOURCE_MODIFIED_AT
-from autoloader.schema.table import TableShape
-from autoloader.schema.types import Column, Scalar, Schema
+from autoloader.model import METADATA_COLUMNS, SOURCE_FILE
+from autoloader.schema.table import METADATA, TableShape
+from autoloader.schema.types import Column, Schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,13 +38,6 @@ _MAKING = Lock()
 
 SOURCE_FILE_METRICS = f"write.metadata.metrics.column.{SOURCE_FILE}"
 """Iceberg cuts string bounds to 16 characters by default; then ``_source_file`` would prune nothing."""
-
-_METADATA = (
-    Column(SOURCE_FILE, Scalar.STRING),
-    Column(SOURCE_MODIFIED_AT, Scalar.TIMESTAMP),
-    Column(LOAD_ID, Scalar.STRING),
-    Column(LOADED_AT, Scalar.TIMESTAMP),
-)
 
 
 def load_table(catalog: Catalog, database: str, table: str) -> Table | None:
@@ -106,7 +99,7 @@ def _wanted(schema: Schema) -> IcebergSchema:
         raise UsageError(
             f"The schema has {', '.join(sorted(taken))}, which every load adds itself.", field="schema_json"
         )
-    return iceberg_schema(Schema((*schema.columns, *_METADATA)))
+    return iceberg_schema(Schema((*schema.columns, *METADATA)))
 
 
 def _check_properties(properties: Mapping[str, str]) -> None:
@@ -187,7 +180,7 @@ def _fitted(table: Table, wanted: IcebergSchema, partition_columns: Sequence[str
 
 def _missing_metadata(table: Table) -> list[Column]:
     there = {field.name.lower() for field in table.schema().fields}
-    return [column for column in _METADATA if column.name not in there]
+    return [column for column in METADATA if column.name not in there]
 
 
 def _add(table: Table, columns: Sequence[Column]) -> None:

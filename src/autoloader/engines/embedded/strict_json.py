@@ -73,7 +73,7 @@ def parsed(text: str) -> Any:  # noqa: ANN401  JSON is any value
     try:
         value = DECODER.decode(text)
     except json.JSONDecodeError as error:
-        raise NotJson(f"{error.msg} at character {error.pos + 1}") from None
+        raise NotJson(f"{error.msg.removesuffix(' at')} at character {error.pos + 1}") from None
     except RecursionError:
         raise NotJson("it is nested too deeply") from None
     refuse_lone_surrogates(text, value)
