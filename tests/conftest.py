@@ -31,6 +31,16 @@ if TYPE_CHECKING:
 BUCKET = "landing"
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI (``AUTOLOADER_NO_SKIP``) a test that was skipped is a test that failed: nothing is left out in silence."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or not os.environ.get("AUTOLOADER_NO_SKIP"):
+        return
+    if reporter.stats.get("skipped"):
+        reporter.write_line("AUTOLOADER_NO_SKIP is set, and tests were skipped: see the summary", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.fixture(scope="session")
 def connections(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connections]:
     """The embedded stack, started for this test process and stopped after it.
