@@ -225,6 +225,7 @@ def test_compression_is_told_by_its_first_bytes_and_not_by_the_name(loads: Any, 
         b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
         '{"id": 1}\n'.encode("utf-16"),
     ],
+    ids=["cut gzip", "cut gzip header", "gzip and rubbish", "cut zstd", "picture", "utf-16"],
 )
 def test_broken_compression_and_binary_files_are_unreadable_and_fail_alone(loads: Any, put: Put, body: bytes) -> None:
     put("broken.json", body)
