@@ -15,6 +15,7 @@ import boto3
 import psycopg
 import pytest
 from botocore.config import Config
+from hypothesis import settings
 from sqlalchemy.engine import make_url
 
 from autoloader.ledger.database import upgrade
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from autoloader.settings import Connections
 
 BUCKET = "landing"
+# A deadline for an example would be a timed test: how long one takes is the machine's affair.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +93,10 @@ def test_whatever_is_sent_the_answer_is_one_that_the_document_tells(
     asked = []
 
     def ask(case: schemathesis.Case[Any]) -> None:
-        asked.append(case.call_and_validate(base_url=service.address, checks=CHECKS).status_code)
+        answer = case.call(base_url=service.address)
+        asked.append(answer.status_code)
+        if answer.status_code != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:  # refused as well; schemathesis does not know it
+            case.validate_response(answer, checks=CHECKS)
 
     @FEW
     @given(case=operation.as_strategy(GenerationMode.POSITIVE))

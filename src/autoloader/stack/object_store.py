@@ -10,6 +10,10 @@ import urllib.parse
 import urllib.request
 from typing import TYPE_CHECKING, ClassVar
 
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
 from autoloader.errors import StackError
 from autoloader.stack.processes import Detached, Launch, spawn
 from autoloader.stack.programs import weed_program
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
     from autoloader.stack.home import Home
 
 BUCKETS = ("landing", "lake")
+PROBE = ".autoloader-probe"
+"""An object of the stack's own in the last bucket, by which it sees that the store can write and read."""
 WAREHOUSE = "warehouse"
 REGION = "us-east-1"
 _TIMEOUT_SECONDS = 2.0
@@ -107,9 +113,34 @@ class ObjectStore:
             )
             # The table bucket is the last thing made in a new home: once it answers, the buckets are there as well.
             with _HTTP.open(request, timeout=_TIMEOUT_SECONDS):
-                return None
-        except (OSError, ValueError, KeyError) as error:
+                pass
+            self._write_and_read(ports["s3"])
+        except (OSError, ValueError, KeyError, BotoCoreError, ClientError) as error:
             return f"it does not answer as it should ({error})"
+        return None
+
+    def _write_and_read(self, port: int) -> None:
+        """An object there and back: the disks of the store join it a moment after its doors open."""
+        keys = self._home.credentials()
+        store = boto3.session.Session().client(
+            "s3",
+            region_name=REGION,
+            endpoint_url=f"http://127.0.0.1:{port}",
+            aws_access_key_id=keys.s3_access_key_id,
+            aws_secret_access_key=keys.s3_secret_access_key,
+            config=Config(
+                s3={"addressing_style": "path"},
+                proxies={},
+                connect_timeout=_TIMEOUT_SECONDS,
+                read_timeout=_TIMEOUT_SECONDS,
+                retries={"total_max_attempts": 1},
+            ),
+        )
+        try:
+            store.put_object(Bucket=BUCKETS[-1], Key=PROBE, Body=b"well")
+            store.get_object(Bucket=BUCKETS[-1], Key=PROBE)["Body"].read()
+        finally:
+            store.close()
 
     def _token(self, catalog: str) -> str:
         keys = self._home.credentials()
