@@ -44,8 +44,8 @@ def _nothing(plan: Plan, *, prune: bool) -> str:
 def _step(step: Step) -> Iterator[str]:
     mark, colour = _MARKS[step.action]
     where = f"  ({step.document.place()})" if step.document else ""
-    if step.action is Action.DELETE:
-        where = f"  with the history of {counted(step.files, 'file')}"
+    if step.before and step.action is Action.DELETE:
+        where = f"  with the history of {counted(step.files, 'file')}; table {step.before.table_name} keeps its rows"
     yield click.style(f"{mark} {step.action} {step.name}", fg=colour, bold=True) + where
     for difference in step.differences:
         yield from _difference(difference, created=step.action is Action.CREATE)

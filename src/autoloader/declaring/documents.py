@@ -101,7 +101,7 @@ def _nodes(text: str, file: str) -> Iterator[yaml.Node]:
         # What is quoted here may be what was meant to be a secret; all else that YAML says is its own words.
         problem = re.sub(r"(undefined [a-z ]+) '.*'", r"\1", error.problem or "not well formed")
         raise UsageError(f"{where}: not YAML: {problem} ({_QUOTES})") from None
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UsageError(f"{file}: not YAML: an escape in it names no character") from None
     except RecursionError:
         raise UsageError(f"{file}: nested too deeply: an ingestion is a few fields") from None

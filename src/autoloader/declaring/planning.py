@@ -159,7 +159,6 @@ def _deletion(ingestion: Ingestion, backend: Backend) -> Step:
         draft={},
         differences=(),
         files=backend.count_files(ingestion),
-        notes=(f"table {ingestion.table_name} keeps its rows",),
     )
 
 
