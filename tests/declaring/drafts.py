@@ -51,13 +51,7 @@ CREDENTIALS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         st.just(found) | st.builds(lambda k: found | {"aws_access_key_id": k, "aws_secret_access_key": k}, REFERENCES)
     )
 )
-FORMATS = st.sampled_from(["json", "csv", "parquet"]).flatmap(
-    lambda kind: st.fixed_dictionaries(
-        {"format_type": st.just(kind)},
-        optional={"format_options": OPTIONS[kind]} if kind in OPTIONS else {},
-    )
-)
-OPTIONS = {
+OPTIONS: dict[str, st.SearchStrategy[dict[str, str]]] = {
     "json": st.fixed_dictionaries({}, optional={"multiLine": st.sampled_from(["true", "False"])}),
     "csv": st.fixed_dictionaries(
         {},
@@ -67,7 +61,11 @@ OPTIONS = {
             "header": st.just("true"),
         },
     ),
+    "parquet": st.just({}),
 }
+FORMATS = st.sampled_from(sorted(OPTIONS)).flatmap(
+    lambda kind: st.fixed_dictionaries({"format_type": st.just(kind)}, optional={"format_options": OPTIONS[kind]})
+)
 LAYOUTS = st.fixed_dictionaries({}, optional={"schema_json": SCHEMAS.map(to_ddl)}) | st.fixed_dictionaries(
     {"partition_columns": st.lists(st.sampled_from(["a", "day(at)", "bucket(16, id)"]), unique=True).map(tuple)}
 )
