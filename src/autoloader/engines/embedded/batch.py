@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from autoloader.engines.embedded.readers import BARE, NDJSON
+from autoloader.engines.embedded.screening import Screening
 from autoloader.engines.embedded.spool import Segment
 from autoloader.errors import BadRecord, FileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
+    from concurrent.futures import Executor
     from pathlib import Path
 
     from autoloader.engines.embedded.fetch import Block
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from autoloader.engines.embedded.tags import Tags
     from autoloader.model import ClaimedFile
 
-_SCREENED_AT_ONCE = 8 * 1024**2
 _CANONICAL_AT_ONCE = 1024**2
 
 
@@ -57,17 +58,17 @@ class Batch:
         files: by ordinal.
         tags: of the load.
         new_path: gives a fresh path in the spool.
+        screening: where blocks are screened, while the next ones are taken.
     """
 
-    def __init__(self, files: dict[int, Intake], tags: Tags, new_path: Callable[[], Path]) -> None:
+    def __init__(self, files: dict[int, Intake], tags: Tags, new_path: Callable[[], Path], screening: Executor) -> None:
         self.files = files
         self.plain: dict[Layout, Segment] = {}
         self.canonical: Segment | None = None
         self._adopted: list[Segment] = []
         self._tags = tags
         self._new_path = new_path
-        self._waiting: list[tuple[Intake, bytes, bool]] = []
-        self._waiting_bytes = 0
+        self._screening: Screening[Intake] = Screening(screening)
 
     def add(self, block: Block) -> None:
         """Take the next block of one of the files."""
@@ -89,29 +90,24 @@ class Batch:
             if not intake.reader.settled or intake.reader.screen is None:
                 self._exact(intake, data, last=last)
             elif data:
-                self._wait(intake, data, last=last)
+                self._screen(intake, data, last=last)
         except FileError as error:
             intake.fail(error)
 
-    def _wait(self, intake: Intake, data: bytes, *, last: bool) -> None:
-        """Screen small blocks together; a file of many blocks goes one by one, for the next may depend on it."""
+    def _screen(self, intake: Intake, data: bytes, *, last: bool) -> None:
+        """Screen a block with others; where the next block of its file depends on it, at once."""
         if last and not data.endswith(b"\n"):
             data += b"\n"
-        self._waiting.append((intake, data, last))
-        self._waiting_bytes += len(data)
-        if not last or self._waiting_bytes >= _SCREENED_AT_ONCE:
-            self.flush()
+        reader = intake.reader
+        self._screening.add(intake, reader, data, last=last)
+        self._write(self._screening.done() if last or reader.independent else self._screening.all())
 
-    def flush(self) -> None:
-        """Screen what waits and write it down."""
-        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
-        for screen in {id(intake.reader.screen): intake.reader.screen for intake, *_ in waiting}.values():
-            group = [entry for entry in waiting if entry[0].reader.screen is screen]
-            for (intake, data, last), layout in zip(group, _layouts(group), strict=True):
-                if layout is None:
-                    self._exact(intake, data, last=last)
-                else:
-                    self._plain(intake, data, layout)
+    def _write(self, screened: Iterable[tuple[Intake, bytes, bool, Layout | None]]) -> None:
+        for intake, data, last, layout in screened:
+            if layout is None:
+                self._exact(intake, data, last=last)
+            else:
+                self._plain(intake, data, layout)
 
     def _plain(self, intake: Intake, data: bytes, layout: Layout) -> None:
         if layout not in self.plain:
@@ -166,7 +162,7 @@ class Batch:
 
     def close(self) -> None:
         """Nothing more comes: the segments can be read."""
-        self.flush()
+        self._write(self._screening.all())
         for segment in self.segments:
             segment.close()
 
@@ -203,15 +199,3 @@ class Batch:
             part.blank()
         intake.slices = []
         intake.records = 0
-
-
-def _layouts(group: Sequence[tuple[Intake, bytes, bool]]) -> list[Layout | None]:
-    """How each block can be read without a look at its records; None where it cannot."""
-    reader = group[0][0].reader
-    answers: list[Layout | None] = [None] * len(group)
-    for screen, layout in ((reader.bare, BARE), (reader.screen, reader.layout)):
-        left = [at for at, answer in enumerate(answers) if answer is None]
-        if screen is not None and left:
-            for at, plain in zip(left, screen.plain([group[at][1] for at in left]), strict=True):
-                answers[at] = layout if plain else None
-    return answers

@@ -102,12 +102,13 @@ class EmbeddedEngine:
         with (
             closing(self._connected(work)) as connection,
             ThreadPoolExecutor(self._fetch_concurrency, "fetch") as fetching,
+            ThreadPoolExecutor(1, "screen") as screening,
             ThreadPoolExecutor(1, "parse") as parsing,
             ThreadPoolExecutor(1, "put") as putting,
         ):
             connection.register("given", _files_table(work.files))
             connection.execute(f"CREATE TABLE {FILES} AS FROM given").fetchall()
-            route = _route(work, connection, Fetcher(work.store, fetching))
+            route = _route(work, connection, Fetcher(work.store, fetching), screening)
             line = _AssemblyLine(work, parsing, putting, put, report)
             try:
                 for batch in batches(work.files, self._batch_bytes):
@@ -133,14 +134,18 @@ class EmbeddedEngine:
 
 
 def batches(files: Sequence[ClaimedFile], limit: int) -> Iterator[list[tuple[int, ClaimedFile]]]:
-    """Files with their ordinals, in batches of at most ``limit`` bytes once unpacked, or of one larger file."""
+    """Files with their ordinals, in batches of at most ``limit`` bytes once unpacked, or of one larger file.
+
+    Where there is enough for it the first two are a quarter and a half of that: the parser has something to do sooner.
+    """
+    sizes = [file.size_bytes * (_INFLATION if _COMPRESSED.search(file.path) else 1) for file in files]
+    limits = itertools.chain([limit // 4, limit // 2] if 2 * sum(sizes) > limit else [], itertools.repeat(limit))
     batch: list[tuple[int, ClaimedFile]] = []
-    total = 0
-    for ordinal, file in enumerate(files):
-        size = file.size_bytes * (_INFLATION if _COMPRESSED.search(file.path) else 1)
-        if batch and total + size > limit:
+    total, most = 0, next(limits)
+    for ordinal, (file, size) in enumerate(zip(files, sizes, strict=True)):
+        if batch and total + size > most:
             yield batch
-            batch, total = [], 0
+            batch, total, most = [], 0, next(limits)
         batch.append((ordinal, file))
         total += size
     if batch:
@@ -157,7 +162,7 @@ def _files_table(files: Sequence[ClaimedFile]) -> pa.Table:
     )
 
 
-def _route(work: Work, connection: duckdb.DuckDBPyConnection, fetcher: Fetcher) -> Route:
+def _route(work: Work, connection: duckdb.DuckDBPyConnection, fetcher: Fetcher, screening: ThreadPoolExecutor) -> Route:
     options = parse_options(work.reading.format_type, work.reading.options)
     columns = TableColumns(work.shape, work.reading.schema, work.load_id, work.loaded_at)
     writer = ParquetWriter(connection, work.shape, columns, work.spool)
@@ -170,7 +175,13 @@ def _route(work: Work, connection: duckdb.DuckDBPyConnection, fetcher: Fetcher) 
     if isinstance(options, ParquetOptions):
         return ParquetRoute(connection=connection, schema=schema, writer=writer, fetcher=fetcher, new_path=new_path)
     return TextRoute(
-        connection=connection, schema=schema, options=options, writer=writer, fetcher=fetcher, new_path=new_path
+        connection=connection,
+        schema=schema,
+        options=options,
+        writer=writer,
+        fetcher=fetcher,
+        new_path=new_path,
+        screening=screening,
     )
 
 

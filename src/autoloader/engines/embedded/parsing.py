@@ -21,6 +21,7 @@ from autoloader.errors import AutoloaderError, BadRecord, FileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from concurrent.futures import Executor
     from pathlib import Path
 
     from autoloader.engines.embedded.batch import Intake
@@ -44,6 +45,7 @@ class Parser:
         tags: of the load.
         writer: of the data files.
         new_path: gives a fresh path in the spool.
+        screening: where blocks are screened.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Parser:
         tags: Tags,
         writer: ParquetWriter,
         new_path: Callable[[], Path],
+        screening: Executor,
     ) -> None:
         self._connection = connection
         self._schema = schema
@@ -62,6 +65,7 @@ class Parser:
         self._tags = tags
         self._writer = writer
         self._new_path = new_path
+        self._screening = screening
         self._judgement = Judgement(schema, options)
         self._tag = re.compile(rb'"%s":(\d+)' % tags.file.encode())
 
@@ -138,7 +142,7 @@ class Parser:
 
     def _settle(self, suspects: Iterable[Intake], batch: Batch) -> None:
         """Read the suspects exactly, blame those with a bad record, and take the others up again."""
-        second = Batch({intake.ordinal: intake for intake in suspects}, self._tags, self._new_path)
+        second = Batch({intake.ordinal: intake for intake in suspects}, self._tags, self._new_path, self._screening)
         for intake in second.files.values():
             self._read_again(intake, batch, second)
         second.close()

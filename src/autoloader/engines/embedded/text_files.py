@@ -18,6 +18,7 @@ from autoloader.engines.options import CsvOptions, JsonOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Executor
     from pathlib import Path
 
     import duckdb
@@ -42,6 +43,7 @@ class TextRoute:
         writer: of the data files.
         fetcher: reads the files.
         new_path: gives a fresh path in the spool.
+        screening: where blocks are screened.
     """
 
     def __init__(
@@ -53,13 +55,21 @@ class TextRoute:
         writer: ParquetWriter,
         fetcher: Fetcher,
         new_path: Callable[[], Path],
+        screening: Executor,
     ) -> None:
         self._fetcher = fetcher
+        self._screening = screening
         self._new_path = new_path
         self._encoding = options.encoding
         self._tags = draw_tags(schema.names)
         self._parser = Parser(
-            connection=connection, schema=schema, options=options, tags=self._tags, writer=writer, new_path=new_path
+            connection=connection,
+            schema=schema,
+            options=options,
+            tags=self._tags,
+            writer=writer,
+            new_path=new_path,
+            screening=screening,
         )
         self._new_reader = self._readers(schema, options)
 
@@ -77,7 +87,7 @@ class TextRoute:
     def spool(self, files: Sequence[tuple[int, ClaimedFile]], fetched: Callable[[int], None]) -> SpooledText:
         """Fetch, screen and write down some files."""
         intakes = {ordinal: Intake(file, ordinal, self._new_reader()) for ordinal, file in files}
-        batch = Batch(intakes, self._tags, self._new_path)
+        batch = Batch(intakes, self._tags, self._new_path, self._screening)
         unreported = 0
         for block in self._fetcher.blocks(files, self._cut):
             batch.add(block)
