@@ -29,7 +29,7 @@ FULL = (
     ),
     Case(
         dataset=Dataset(name="large", title="20 files of 11 MB", files=20, records_per_file=50_000),
-        contestants=(OURS, LIMIT),  # dlt reads a large file in one thread: over six minutes a round
+        contestants=(OURS, LIMIT, DLT),
     ),
     Case(
         dataset=Dataset(name="huge", title="One file of 1 GB", files=1, records_per_file=4_900_000),

@@ -11,14 +11,13 @@ from autoloader.engines.embedded.spool import Segment
 from autoloader.errors import BadRecord, FileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from concurrent.futures import Executor
-    from pathlib import Path
+    from collections.abc import Iterable
 
     from autoloader.engines.embedded.fetch import Block
     from autoloader.engines.embedded.readers import Layout, RecordReader
     from autoloader.engines.embedded.spool import Slice
     from autoloader.engines.embedded.tags import Tags
+    from autoloader.engines.embedded.tools import Tools
     from autoloader.model import ClaimedFile
 
 _CANONICAL_AT_ONCE = 1024**2
@@ -57,18 +56,17 @@ class Batch:
     Args:
         files: by ordinal.
         tags: of the load.
-        new_path: gives a fresh path in the spool.
-        screening: where blocks are screened, while the next ones are taken.
+        tools: of the load.
     """
 
-    def __init__(self, files: dict[int, Intake], tags: Tags, new_path: Callable[[], Path], screening: Executor) -> None:
+    def __init__(self, files: dict[int, Intake], tags: Tags, tools: Tools) -> None:
         self.files = files
         self.plain: dict[Layout, Segment] = {}
         self.canonical: Segment | None = None
         self._adopted: list[Segment] = []
         self._tags = tags
-        self._new_path = new_path
-        self._screening: Screening[Intake] = Screening(screening)
+        self._new_path = tools.new_path
+        self._screening: Screening[Intake] = Screening(tools.screening)
 
     def add(self, block: Block) -> None:
         """Take the next block of one of the files."""

@@ -23,6 +23,7 @@ from autoloader.engines.embedded.fetch import Fetcher
 from autoloader.engines.embedded.parquet_files import ParquetRoute
 from autoloader.engines.embedded.statement import FILES, TableColumns
 from autoloader.engines.embedded.text_files import TextRoute
+from autoloader.engines.embedded.tools import Tools
 from autoloader.engines.embedded.writing import ParquetWriter
 from autoloader.engines.options import ParquetOptions, parse_options
 from autoloader.errors import LeaseLost
@@ -31,7 +32,6 @@ from autoloader.model import FileStatus, Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
-    from pathlib import Path
 
     from autoloader.engines import Work
     from autoloader.engines.embedded.writing import Written
@@ -108,7 +108,7 @@ class EmbeddedEngine:
         ):
             connection.register("given", _files_table(work.files))
             connection.execute(f"CREATE TABLE {FILES} AS FROM given").fetchall()
-            route = _route(work, connection, Fetcher(work.store, fetching), screening)
+            route = _route(work, connection, fetching, screening)
             line = _AssemblyLine(work, parsing, putting, put, report)
             try:
                 for batch in batches(work.files, self._batch_bytes):
@@ -162,27 +162,21 @@ def _files_table(files: Sequence[ClaimedFile]) -> pa.Table:
     )
 
 
-def _route(work: Work, connection: duckdb.DuckDBPyConnection, fetcher: Fetcher, screening: ThreadPoolExecutor) -> Route:
+def _route(
+    work: Work, connection: duckdb.DuckDBPyConnection, fetching: ThreadPoolExecutor, screening: ThreadPoolExecutor
+) -> Route:
     options = parse_options(work.reading.format_type, work.reading.options)
     columns = TableColumns(work.shape, work.reading.schema, work.load_id, work.loaded_at)
-    writer = ParquetWriter(connection, work.shape, columns, work.spool)
     numbers = itertools.count()
-
-    def new_path() -> Path:
-        return work.spool / f"segment-{next(numbers)}"
-
-    schema = work.reading.schema
-    if isinstance(options, ParquetOptions):
-        return ParquetRoute(connection=connection, schema=schema, writer=writer, fetcher=fetcher, new_path=new_path)
-    return TextRoute(
+    tools = Tools(
         connection=connection,
-        schema=schema,
-        options=options,
-        writer=writer,
-        fetcher=fetcher,
-        new_path=new_path,
+        schema=work.reading.schema,
+        writer=ParquetWriter(connection, work.shape, columns, work.spool),
+        fetcher=Fetcher(work.store, fetching),
         screening=screening,
+        new_path=lambda: work.spool / f"segment-{next(numbers)}",
     )
+    return ParquetRoute(tools) if isinstance(options, ParquetOptions) else TextRoute(tools, options)
 
 
 class _AssemblyLine:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from autoloader.engines.embedded.readers import Layout, RecordReader
 
 _AT_ONCE = 4 * 1024**2
-_GROUPS = 2
-"""So many groups are under way at most: what they hold is memory."""
+_GROUPS = 1
+"""So many groups wait while one is looked at: what they hold is memory."""
 
 Owner = TypeVar("Owner")
 
