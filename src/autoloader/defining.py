@@ -128,20 +128,41 @@ def define(draft: Mapping[str, Any], vault: Vault, saved: SourceCredentials = NO
     )
 
 
+def check(
+    draft: Mapping[str, Any],
+    saved: Ingestion | None,
+    check_table: Callable[[NewIngestion], None],
+    vault: Vault,
+) -> NewIngestion:
+    """The ingestion that a draft would be, checked as it is before it is saved; nothing is written.
+
+    Args:
+        saved: the ingestion that the draft is to replace, or None.
+        check_table: asks the catalog whether it takes the table's name; asked only when the table is another one.
+
+    Raises:
+        UsageError: as ``define``.
+        LakeError: there is no such catalog, or it does not answer.
+    """
+    after = define(draft, vault, NO_CREDENTIALS if saved is None else saved.source_credentials)
+    if saved is None or (after.catalog, after.database, after.table) != (saved.catalog, saved.database, saved.table):
+        check_table(after)
+    return after
+
+
 def create(
     database: Database, draft: Mapping[str, Any], check_table: Callable[[NewIngestion], None], vault: Vault
 ) -> Ingestion:
     """Check a draft and save it.
 
     Args:
-        check_table: asks the catalog whether it takes the table's name.
+        check_table: as for ``check``.
 
     Raises:
         UsageError: as ``define``; NameTaken when the name is in use.
         LakeError: there is no such catalog, or it does not answer.
     """
-    checked = define(draft, vault)
-    check_table(checked)
+    checked = check(draft, None, check_table, vault)
     with transaction(database) as connection:
         return ingestions.insert(connection, checked)
 
@@ -156,17 +177,14 @@ def edit(
     """Check the ingestion as it would be with the changes, then save them. The history of its files stays.
 
     Args:
-        check_table: as for ``create``; asked only when the table is another one.
+        check_table: as for ``check``.
 
     Raises:
         UsageError: as ``define``; NameTaken when the new name is in use.
         EditedMeanwhile: somebody else edited it since ``ingestion`` was read.
         LakeError: there is no such catalog, or it does not answer.
     """
-    before = as_draft(ingestion)
-    after = define(before | dict(changes), vault, ingestion.source_credentials)
-    if (after.catalog, after.database, after.table) != (ingestion.catalog, ingestion.database, ingestion.table):
-        check_table(after)
+    after = check(as_draft(ingestion) | dict(changes), ingestion, check_table, vault)
     changed = {name: getattr(after, name) for name in FIELDS if getattr(after, name) != getattr(ingestion, name)}
     if not changed:
         return ingestion

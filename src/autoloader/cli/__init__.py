@@ -1,6 +1,7 @@
 """The command line. Commands are imported only when they are called, so that ``--help`` answers at once.
 
-Exit codes: 0 done · 1 some files failed · 2 wrong use · 3 could not run · 130 interrupted.
+Exit codes: 0 done · 1 some files failed · 2 wrong use · 3 could not run · 4 there are differences, where
+``--detailed-exitcode`` asks for it · 130 interrupted.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 WRONG_USE = 2
 COULD_NOT_RUN = 3
+DIFFERENT = 4
 INTERRUPTED = 130
 _YOUNG_OBJECTS = 50_000
 """The collector waits for so many instead of 700: imports make a million objects that are no garbage."""
@@ -31,6 +33,8 @@ COMMANDS = {
     "show": ("ingestions:show", "Show one ingestion and how its files stand."),
     "edit": ("ingestions:edit", "Change an ingestion; the history of its files stays."),
     "delete": ("ingestions:delete", "Delete an ingestion and its history; the table stays."),
+    "apply": ("declared:apply", "Make the saved ingestions those that files declare."),
+    "export": ("declared:export", "Write ingestions as the files that declare them."),
     "preview": ("preview:preview", "Show schema, rows and matching files; writes nothing."),
     "run": ("runs:run", "Load everything new into the table."),
     "serve": ("serve:serve", "Serve the HTTP API until stopped."),

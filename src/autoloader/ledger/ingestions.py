@@ -45,7 +45,7 @@ _FIX_SCHEMA = named(
 _LOCK = named(
     "ingestions.lock_for_delete",
     "Keeps everyone from starting or listing while an ingestion is deleted.",
-    "SELECT name FROM ingestions WHERE id = :id FOR UPDATE",
+    "SELECT name, version FROM ingestions WHERE id = :id FOR UPDATE",
 )
 _BUSY = named(
     "ingestions.busy",
@@ -148,10 +148,7 @@ def update(conn: Connection, ingestion_id: int, changes: Mapping[str, Any], *, v
     if row is not None:
         return records.ingestion(row)
     now = by_id(conn, ingestion_id)
-    raise EditedMeanwhile(
-        f"ingestion {now.name} was edited by someone else and has version {now.version} now, not {version}: "
-        "read it again, then make the change to what it is now"
-    )
+    raise _edited(now.name, now.version, version)
 
 
 def fix_schema(conn: Connection, ingestion_id: int, schema_json: str) -> Ingestion:
@@ -164,22 +161,35 @@ def fix_schema(conn: Connection, ingestion_id: int, schema_json: str) -> Ingesti
     return by_id(conn, ingestion_id)
 
 
-def delete(conn: Connection, ingestion_id: int) -> None:
+def delete(conn: Connection, ingestion_id: int, *, version: int | None = None) -> None:
     """Remove an ingestion with its runs, loads, files and their history.
 
+    Args:
+        version: the one that was seen when it was decided; None: whatever it is.
+
     Raises:
+        EditedMeanwhile: the ingestion has another version by now.
         NotKnown: there is no such ingestion.
         WrongState: a run of it goes on, or the fate of one of its loads is open.
     """
-    name = conn.scalar(_LOCK, {"id": ingestion_id})
-    if name is None:
+    locked = conn.execute(_LOCK, {"id": ingestion_id}).one_or_none()
+    if locked is None:
         raise NotKnown(f"there is no ingestion {ingestion_id}: it may have been deleted")
+    if version not in {None, locked.version}:
+        raise _edited(locked.name, locked.version, version)
     if conn.scalar(_BUSY, {"id": ingestion_id}):
         raise WrongState(
-            f"ingestion {name} is running or has a load to recover: wait until its run has ended, then delete it"
+            f"ingestion {locked.name} is running or has a load to recover: wait until its run has ended, then delete it"
         )
     for statement in _DELETES:
         conn.execute(statement, {"id": ingestion_id})
+
+
+def _edited(name: str, now: int, version: int | None) -> EditedMeanwhile:
+    return EditedMeanwhile(
+        f"ingestion {name} was edited by someone else and has version {now} now, not {version}: "
+        "read it again, then make the change to what it is now"
+    )
 
 
 def _taken(name: str) -> NameTaken:
