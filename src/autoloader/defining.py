@@ -71,10 +71,10 @@ class Draft:
 
     name: Annotated[str, StringConstraints(pattern=NAME, max_length=128)]
     source_path: str
-    table: str
     format_type: FormatType
-    catalog: str = "lake"
     database: str
+    table: str
+    catalog: str = "lake"
     source_file_pattern: str = "**"
     source_credentials: CredentialsDraft = Field(default_factory=lambda: _CREDENTIALS.validate_python({}))
     format_options: dict[str, str] = Field(default_factory=dict)

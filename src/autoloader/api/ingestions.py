@@ -187,12 +187,21 @@ def require_may_use(caller: Caller, credentials: dict[str, Any]) -> None:
         )
 
 
+def require_may_change(caller: Caller, before: Ingestion, draft: dict[str, Any]) -> None:
+    """Make sure that the caller may name what only this machine has, where the draft names something new.
+
+    Raises:
+        NotAllowed: as ``require_may_use``.
+    """
+    if draft["source_credentials"] != defining.as_draft(before)["source_credentials"]:
+        require_may_use(caller, draft["source_credentials"])
+
+
 def _edited(
     runtime: Runtime, caller: Caller, before: Ingestion, draft: dict[str, Any], if_match: str | None
 ) -> Ingestion:
     _require_version(before, if_match)
-    if draft["source_credentials"] != defining.as_draft(before)["source_credentials"]:
-        require_may_use(caller, draft["source_credentials"])
+    require_may_change(caller, before, draft)
     return defining.edit(runtime.database, before, draft, runtime.check_table, runtime.vault)
 
 

@@ -100,7 +100,8 @@ _FIND = named(
     "A path wherever it is known: each ingestion is asked by its own index.",
     f"""SELECT {_COLUMNS} FROM ingestions i
     CROSS JOIN LATERAL (SELECT * FROM processed_files f WHERE f.ingestion_id = i.id AND f.file_path = :path) f
-    WHERE CAST(:ingestion_id AS bigint) IS NULL OR i.id = :ingestion_id ORDER BY i.id""",
+    WHERE (CAST(:ingestion_id AS bigint) IS NULL OR i.id = :ingestion_id)
+      AND (CAST(:tenant_id AS text) IS NULL OR i.tenant_id = :tenant_id) ORDER BY i.id""",
 )
 _HISTORY = named(
     "files.history",
@@ -215,9 +216,15 @@ def get(conn: Connection, file_id: int) -> File:
     return records.file(row)
 
 
-def find(conn: Connection, file_path: str, ingestion_id: int | None = None) -> list[File]:
-    """A path in one ingestion, or in every one that knows it."""
-    values = {"path": records.stored_path(file_path), "ingestion_id": ingestion_id}
+def find(
+    conn: Connection, file_path: str, ingestion_id: int | None = None, *, tenant_id: str | None = None
+) -> list[File]:
+    """A path in one ingestion, or in every one that knows it.
+
+    Args:
+        tenant_id: whose ingestions; None: everyone's.
+    """
+    values = {"path": records.stored_path(file_path), "ingestion_id": ingestion_id, "tenant_id": tenant_id}
     return [records.file(row) for row in conn.execute(_FIND, values).mappings()]
 
 
