@@ -21,7 +21,6 @@ from autoloader.cli.output import (
 )
 from autoloader.cli.progress import progress
 from autoloader.cli.session import session, stop_on_signals
-from autoloader.discovery import Scope
 from autoloader.errors import WrongState
 from autoloader.ledger import files, ingestions
 from autoloader.ledger import runs as ledger_runs
@@ -46,7 +45,9 @@ SOME_FAILED = 1
     help="Only files modified at this time (UTC) or later.",
 )
 @click.option(
-    "--max-files", type=click.IntRange(min=1), help="Take at most so many new files; later runs take the rest."
+    "--max-files",
+    type=click.IntRange(1, 1_000_000_000),
+    help="Take at most so many new files; later runs take the rest.",
 )
 @json_option
 @click.pass_context
@@ -60,9 +61,9 @@ def run(ctx: click.Context, name: str, *, since: datetime | None, max_files: int
             ingestion = ingestions.by_name(connection, DEFAULT_TENANT, name)
         if ingestion.status is not IngestionStatus.ACTIVE:
             raise WrongState(f"{name} is {ingestion.status}: `autoloader edit {name} --status ACTIVE` lets it run")
-        scope = Scope(since=since.replace(tzinfo=UTC) if since else None, max_files=max_files)
+        begin = since.replace(tzinfo=UTC) if since else None
         with stop_on_signals() as stopping, progress(quiet=as_json) as observer:
-            ended = runtime.run(ingestion, scope=scope, observer=observer, stopping=stopping)
+            ended = runtime.run(ingestion, since=begin, max_files=max_files, observer=observer, stopping=stopping)
         with transaction(runtime.database) as connection:
             failed = files.failed_in_run(connection, ended.id, limit=SHOWN_FAILURES) if ended.files_failed else []
     if as_json:
