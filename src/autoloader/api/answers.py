@@ -116,6 +116,8 @@ class Run(Answer):
     cluster_id: str | None
     trigger: RunTrigger
     status: RunStatus = Field(description="SUCCESS with `files_failed` above 0: some files did not load.")
+    since: datetime | None = Field(description="It looks only at objects modified at this instant or later.")
+    max_files: int | None = Field(description="It takes so many new or changed files at most.")
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None

@@ -3,10 +3,10 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Body, Query, Response
 
 from autoloader.api import answers, paging
-from autoloader.api.bodies import Id, IdempotencyKey
+from autoloader.api.bodies import Id, IdempotencyKey, NewRun
 from autoloader.api.callers import Operator, Parts, Reader
 from autoloader.api.documents import answering, failing
 from autoloader.api.repeating import asked, once
@@ -30,17 +30,28 @@ InStatus = Annotated[RunStatus | None, Query(description="Only these.")]
     summary="Run an ingestion",
 )
 def trigger(
-    ingestion_id: Id, caller: Operator, runtime: Parts, response: Response, key: IdempotencyKey = None
+    ingestion_id: Id,
+    caller: Operator,
+    runtime: Parts,
+    response: Response,
+    body: Annotated[NewRun | None, Body()] = None,
+    key: IdempotencyKey = None,
 ) -> answers.Run:
-    """Let workers load everything new or changed. The answer does not wait for them: ask for the run at `Location`."""
+    """Let workers load everything new or changed. The answer does not wait for them: ask for the run at `Location`.
+
+    A run that goes on already goes on as it was asked for, whatever this body says.
+    """
+    wanted = body or NewRun()
     with transaction(runtime.database) as connection:
         tenants.ingestion(connection, caller.tenant_id, ingestion_id)
         run, created = once(
             connection,
             caller,
             key,
-            asked(f"run {ingestion_id}"),
-            make=lambda: ledger_runs.enqueue(connection, ingestion_id, RunTrigger.MANUAL),
+            asked(f"run {ingestion_id}", None if wanted == NewRun() else wanted),
+            make=lambda: ledger_runs.enqueue(
+                connection, ingestion_id, RunTrigger.MANUAL, since=wanted.since, max_files=wanted.max_files
+            ),
             again=lambda made: (tenants.run(connection, caller.tenant_id, made), True),
             id_of=lambda made: made[0].id,
         )

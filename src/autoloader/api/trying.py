@@ -51,7 +51,10 @@ def test_draft(body: NewIngestion, caller: Admin, runtime: Parts) -> answers.Con
     summary="Test the connection of an ingestion",
 )
 def test_saved(
-    ingestion_id: Id, caller: Operator, runtime: Parts, body: Changes = None  # noqa: PT028  a route, not a test
+    ingestion_id: Id,
+    caller: Operator,
+    runtime: Parts,
+    body: Changes = None,  # noqa: PT028  a route, not a test
 ) -> answers.Connection:
     """List a page of the bucket and read the first byte of a file.
 

@@ -48,7 +48,8 @@ COMMANDS = {
     "demo": ("demo:demo", "See the whole job on real data, in under a minute."),
 }
 ANYWHERE = frozenset(
-    "create list show edit delete test preview run runs cancel files explain retry".split()
+    ("create", "list", "show", "edit", "delete", "test", "preview")
+    + ("run", "runs", "cancel", "files", "explain", "retry")
 )
 """The commands that a service can do as well; the others are about this machine."""
 

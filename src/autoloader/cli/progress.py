@@ -69,9 +69,7 @@ class RunProgress:
                 f" · {self._files / elapsed:,.0f} files/s · {size(round(self._bytes / elapsed))}/s" if elapsed else ""
             )
             details = f"{self._files:,}/{self._all_files:,} files · {self._records:,} rows · {size(self._bytes)}{rate}"
-            self._bars.update(
-                self._loading, completed=self._bytes if self._all_bytes else self._files, details=details
-            )
+            self._bars.update(self._loading, completed=self._bytes if self._all_bytes else self._files, details=details)
 
 
 @contextmanager

@@ -43,7 +43,9 @@ ACTIVE = frozenset({RunStatus.QUEUED, RunStatus.RUNNING})
     help="Only files modified at this time (UTC) or later.",
 )
 @click.option(
-    "--max-files", type=click.IntRange(min=1), help="Take at most so many new files; later runs take the rest."
+    "--max-files",
+    type=click.IntRange(1, 1_000_000_000),
+    help="Take at most so many new files; later runs take the rest.",
 )
 @click.option("--detach", is_flag=True, help="Let a worker do it, and do not wait: the run's number is the answer.")
 @json_option

@@ -1,4 +1,4 @@
-"""What a command needs first: settings, and whoever does it: a service, or a runtime on the stack or the user's parts."""
+"""What a command needs first: settings, and whoever does it: a service, or this process with parts of its own."""
 
 from __future__ import annotations
 

@@ -26,6 +26,7 @@ TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 PATIENCE = timedelta(seconds=3)
 """How long a service may be away before a person is told."""
 MOST_ITEMS = 1000
+NOTHING: Mapping[str, object] = {}
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -58,22 +59,23 @@ class Asking:
     ) -> None:
         self._http.close()
 
-    def get(self, path: str, *, patience: timedelta = PATIENCE, **asked: object) -> Any:  # noqa: ANN401  any JSON
+    def get(self, path: str, asked: Mapping[str, object] = NOTHING, *, patience: timedelta = PATIENCE) -> Any:  # noqa: ANN401  any JSON
         """What the service has at ``path``.
 
         Args:
+            asked: the query; None is left out.
             patience: how long the service may be away.
-            asked: of the query; None is left out.
         """
         query = {name: _sendable(name, str(value)) for name, value in asked.items() if value is not None}
         request = self._http.build_request("GET", path, params=query)
         return self._told(self._answer(request, patience, repeatable=True))
 
-    def pages(self, path: str, at_most: int | None = None, **asked: object) -> Iterator[Any]:
+    def pages(self, path: str, asked: Mapping[str, object] = NOTHING, at_most: int | None = None) -> Iterator[Any]:
         """The items of a list, page after page, and no more of them than ``at_most``."""
         cursor, left = None, at_most
         while left is None or left > 0:
-            page = self.get(path, limit=MOST_ITEMS if left is None else min(left, MOST_ITEMS), cursor=cursor, **asked)
+            limit = MOST_ITEMS if left is None else min(left, MOST_ITEMS)
+            page = self.get(path, {**asked, "limit": limit, "cursor": cursor})
             items = part(page, "items")
             yield from items
             cursor, left = part(page, "next_cursor"), None if left is None else left - len(items)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from autoloader.control import UNNAMED, Found, Standing, Story
-from autoloader.discovery import Scope
 from autoloader.ledger import files as ledger_files
 from autoloader.ledger import ingestions, tenants
 from autoloader.ledger import runs as ledger_runs
@@ -95,14 +94,21 @@ class Direct:
 
     def run(self, name: str, wanted: Wanted, watcher: Watcher, stopping: Event) -> Run:
         """This process does the work itself, together with any worker that does as well."""
-        scope = Scope(since=wanted.since, max_files=wanted.max_files)
-        return self._runtime.run(self._by_name(name), scope=scope, observer=watcher, stopping=stopping)
+        return self._runtime.run(
+            self._by_name(name),
+            since=wanted.since,
+            max_files=wanted.max_files,
+            observer=watcher,
+            stopping=stopping,
+        )
 
     def enqueue(self, name: str, wanted: Wanted) -> Run:
         """A worker of the same ledger does it."""
         with transaction(self._runtime.database) as connection:
             ingestion = ingestions.by_name(connection, self._tenant, name)
-            return ledger_runs.enqueue(connection, ingestion.id, RunTrigger.MANUAL)[0]
+            return ledger_runs.enqueue(
+                connection, ingestion.id, RunTrigger.MANUAL, since=wanted.since, max_files=wanted.max_files
+            )[0]
 
     def runs(self, name: str | None, limit: int) -> Sequence[Run]:
         """As the ledger lists them."""

@@ -52,7 +52,7 @@ class Remote:
     def standing(self, name: str) -> Standing:
         """From three answers, a moment apart."""
         ingestion = self._by_name(name)
-        newest = values_of(Run, self._asking.pages(f"/ingestions/{ingestion.id}/runs", 1))
+        newest = values_of(Run, self._asking.pages(f"/ingestions/{ingestion.id}/runs", at_most=1))
         return Standing(ingestion=ingestion, files=self._counts(ingestion), last_run=newest[0] if newest else None)
 
     def edit(self, name: str, changes: Mapping[str, Any]) -> Ingestion:
@@ -100,12 +100,12 @@ class Remote:
     def runs(self, name: str | None, limit: int) -> Sequence[Run]:
         """Page after page."""
         path = "/runs" if name is None else f"/ingestions/{self._by_name(name).id}/runs"
-        return values_of(Run, self._asking.pages(path, limit))
+        return values_of(Run, self._asking.pages(path, at_most=limit))
 
     def failed(self, run: Run, limit: int) -> Sequence[File]:
         """Of the files that failed since the run began."""
         path, since = f"/ingestions/{run.ingestion_id}/files", run.started_at or run.created_at
-        found = self._asking.pages(path, status=FileStatus.FAILED, since=since.isoformat())
+        found = self._asking.pages(path, {"status": FileStatus.FAILED, "since": since.isoformat()})
         of_run = (file for file in map(_file, found) if file.run_id == run.id)
         return [file for _, file in zip(range(limit), of_run, strict=False)]
 
@@ -116,8 +116,8 @@ class Remote:
     def files(self, name: str, *, status: FileStatus | None, path: str | None, limit: int) -> Found:
         """Page after page; counted only where there may be more."""
         ingestion = self._by_name(name)
-        pages = self._asking.pages(f"/ingestions/{ingestion.id}/files", limit, status=status, path=path)
-        found = values_of(File, pages)
+        asked = {"status": status, "path": path}
+        found = values_of(File, self._asking.pages(f"/ingestions/{ingestion.id}/files", asked, at_most=limit))
         if len(found) < limit:
             return Found(files=found, total=len(found))
         counts = self._counts(ingestion)
@@ -125,7 +125,7 @@ class Remote:
 
     def explain(self, path: str) -> Sequence[Story]:
         """From a few answers, a moment apart."""
-        return [self._story(_file(each)) for each in part(self._asking.get("/files", path=path), "items")]
+        return [self._story(_file(each)) for each in part(self._asking.get("/files", {"path": path}), "items")]
 
     def retry(self, name: str, paths: Sequence[str]) -> int:
         """A lost answer is not asked for again: the second one would count none."""
@@ -135,7 +135,7 @@ class Remote:
 
     def _by_name(self, name: str) -> Ingestion:
         try:
-            found = values_of(Ingestion, self._asking.pages("/ingestions", name=name))
+            found = values_of(Ingestion, self._asking.pages("/ingestions", {"name": name}))
         except UsageError as error:
             if error.field != "name":
                 raise

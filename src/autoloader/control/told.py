@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -45,8 +45,8 @@ def values_of(kind: type[Value], told: Iterable[object]) -> Sequence[Value]:
 
 
 @cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    adapter = TypeAdapter(kind)
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
+    adapter: TypeAdapter[Any] = TypeAdapter(kind)
     adapter.rebuild(force=True, _types_namespace=_NAMES)
     return adapter
 

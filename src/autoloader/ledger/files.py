@@ -80,6 +80,12 @@ _WAITING = named(
     """SELECT count(*) AS files, coalesce(sum(file_size_bytes), 0) AS bytes FROM processed_files
     WHERE ingestion_id = :ingestion_id AND status = 'DISCOVERED' AND NOT deferred""",
 )
+_FOUND = named(
+    "files.found_by_run",
+    "How many new or changed files a run has found that were not claimed yet.",
+    """SELECT count(*) FROM runs r JOIN processed_files f ON f.ingestion_id = r.ingestion_id AND f.run_id = r.id
+    WHERE r.id = :run_id AND f.status = 'DISCOVERED' AND NOT f.deferred AND f.discovered_at >= r.created_at""",
+)
 _WAITING_OBJECTS = named(
     "files.waiting_objects",
     "The oldest files that may be claimed now.",
@@ -183,6 +189,11 @@ def waiting(conn: Connection, ingestion_id: int) -> Waiting:
     """How much of an ingestion may be claimed now."""
     row = conn.execute(_WAITING, {"ingestion_id": ingestion_id}).one()
     return Waiting(files=row.files, bytes=int(row.bytes))
+
+
+def found_by_run(conn: Connection, run_id: int) -> int:
+    """How many new or changed files a run whose listing goes on has found so far, whoever led it."""
+    return conn.scalar(_FOUND, {"run_id": run_id}) or 0
 
 
 def waiting_objects(conn: Connection, ingestion_id: int, *, limit: int) -> list[SourceObject]:
