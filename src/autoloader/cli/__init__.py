@@ -47,10 +47,21 @@ COMMANDS = {
     "db": ("database:db", "Manage the ledger's database."),
     "demo": ("demo:demo", "See the whole job on real data, in under a minute."),
 }
-ANYWHERE = frozenset(
-    ("create", "list", "show", "edit", "delete", "test", "preview")
-    + ("run", "runs", "cancel", "files", "explain", "retry")
-)
+ANYWHERE = {
+    "create",
+    "list",
+    "show",
+    "edit",
+    "delete",
+    "test",
+    "preview",
+    "run",
+    "runs",
+    "cancel",
+    "files",
+    "explain",
+    "retry",
+}
 """The commands that a service can do as well; the others are about this machine."""
 
 
@@ -130,6 +141,7 @@ def run(arguments: Sequence[str]) -> int:
         The exit code.
     """
     try:
+        _require_text(arguments)
         code = cli.main(list(arguments), prog_name="autoloader", standalone_mode=False)
     except click.exceptions.Abort:
         return INTERRUPTED
@@ -140,6 +152,14 @@ def run(arguments: Sequence[str]) -> int:
         _tell(error, as_json="--json" in arguments)
         return WRONG_USE if isinstance(error, UsageError) else COULD_NOT_RUN
     return code if isinstance(code, int) else 0
+
+
+def _require_text(arguments: Sequence[str]) -> None:
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"{ascii(argument)} is no text in UTF-8: give it in that encoding") from None
 
 
 def _tell(error: AutoloaderError, *, as_json: bool) -> None:

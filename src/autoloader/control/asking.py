@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
@@ -66,7 +65,7 @@ class Asking:
             asked: the query; None is left out.
             patience: how long the service may be away.
         """
-        query = {name: _sendable(name, str(value)) for name, value in asked.items() if value is not None}
+        query = {name: str(value) for name, value in asked.items() if value is not None}
         request = self._http.build_request("GET", path, params=query)
         return self._told(self._answer(request, patience, repeatable=True))
 
@@ -97,10 +96,7 @@ class Asking:
             repeatable: whether doing it twice is the same as doing it once. Otherwise it is sent again only where the
                 service cannot have had it.
         """
-        # Written in ASCII, so that a text which is not Unicode reaches the service, and is refused there.
-        content = None if body is None else json.dumps(body).encode()
-        more = {} if body is None else {"Content-Type": "application/json"}
-        request = self._http.build_request(method, path, content=content, headers={**(headers or {}), **more})
+        request = self._http.build_request(method, path, json=body, headers=headers)
         return self._told(self._answer(request, PATIENCE, repeatable=repeatable))
 
     def _answer(self, request: httpx.Request, patience: timedelta, *, repeatable: bool) -> httpx.Response:
@@ -163,14 +159,6 @@ def _address(url: str) -> str:
     if given.scheme not in {"http", "https"} or not given.host or given.query or given.fragment or given.userinfo:
         raise UsageError("--url: write the address of a service, such as http://127.0.0.1:8080", field="--url")
     return str(given).rstrip("/").removesuffix(API).rstrip("/")
-
-
-def _sendable(name: str, value: str) -> str:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise UsageError(f"{name}: it holds what is not Unicode, so it cannot be sent", field=name) from None
-    return value
 
 
 def _bearer(token: str) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 _NAMES = {"Mapping": Mapping, "Path": Path, "UUID": UUID, "datetime": datetime}
 """What the annotations of the model name and import for type checkers only."""
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
 
 
 def value_of(kind: type[Value], told: object) -> Value:
@@ -44,11 +44,11 @@ def values_of(kind: type[Value], told: Iterable[object]) -> Sequence[Value]:
     return [value_of(kind, each) for each in told]
 
 
-@cache
-def _adapter(kind: Hashable) -> TypeAdapter[Any]:
-    adapter: TypeAdapter[Any] = TypeAdapter(kind)
-    adapter.rebuild(force=True, _types_namespace=_NAMES)
-    return adapter
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+        _ADAPTERS[kind].rebuild(force=True, _types_namespace=_NAMES)
+    return _ADAPTERS[kind]
 
 
 def part(told: object, name: str) -> Any:  # noqa: ANN401  any JSON
