@@ -159,7 +159,7 @@ def _require_text(arguments: Sequence[str]) -> None:
         try:
             argument.encode()
         except UnicodeEncodeError:
-            raise UsageError(f"{ascii(argument)} is no text in UTF-8: give it in that encoding") from None
+            raise UsageError(f"{argument!a} is no text in UTF-8: give it in that encoding") from None
 
 
 def _tell(error: AutoloaderError, *, as_json: bool) -> None:
