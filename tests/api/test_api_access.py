@@ -26,7 +26,7 @@ OPERATIONS = [
 ]
 SCOPED = [(method, path, operation["x-scope"]) for method, path, operation in OPERATIONS if "x-scope" in operation]
 OF_ONE = [(method, path) for method, path, _ in SCOPED if "{" in path]
-LISTS = ["/ingestions", "/runs"]
+LISTS = ["/ingestions", "/runs", "/files?path=s3://landing/a.json"]
 
 
 class Owned:
