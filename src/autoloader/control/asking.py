@@ -24,6 +24,8 @@ TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 """Seconds; a preview may take half a minute."""
 PATIENCE = timedelta(seconds=3)
 """How long a service may be away before a person is told."""
+UNSENT = (httpx.ConnectError, httpx.ConnectTimeout)
+"""The service cannot have had the request."""
 MOST_ITEMS = 1000
 NOTHING: Mapping[str, object] = {}
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -103,8 +105,7 @@ class Asking:
         """The first answer that is not that of a service which is away for a moment, or the last one."""
 
         def lost(error: BaseException) -> bool:
-            unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
-            return unsent or (repeatable and isinstance(error, httpx.TransportError))
+            return isinstance(error, UNSENT) or (repeatable and isinstance(error, httpx.TransportError))
 
         def away(response: httpx.Response) -> bool:
             return repeatable and response.status_code in PASSING
@@ -133,9 +134,12 @@ class Asking:
             ) from None
 
     def _unreachable(self, error: httpx.TransportError) -> ServiceUnavailable:
-        if isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout):
-            return ServiceUnavailable(f"the service at {self.url} gave no answer in time. Try again later.")
         reason = str(error) or type(error).__name__
+        if not isinstance(error, UNSENT):
+            return ServiceUnavailable(
+                f"the service at {self.url} gave no answer ({reason}): it may have done what was asked, or not. "
+                "Look, then try again."
+            )
         return ServiceUnavailable(
             f"the service at {self.url} cannot be reached ({reason}): check that it runs (`autoloader serve`), and "
             "--url or AUTOLOADER_URL"
