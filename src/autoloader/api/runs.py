@@ -10,14 +10,15 @@ from autoloader.api.bodies import Id, IdempotencyKey, NewRun
 from autoloader.api.callers import Operator, Parts, Reader
 from autoloader.api.documents import answering, failing
 from autoloader.api.repeating import asked, once
+from autoloader.api.told import Told
 from autoloader.errors import NotKnown, WrongState
 from autoloader.ledger import runs as ledger_runs
 from autoloader.ledger import tenants
-from autoloader.ledger.database import transaction
+from autoloader.ledger.database import connected, transaction
 from autoloader.model import RunStatus, RunTrigger
 from autoloader.runtime import Runtime
 
-router = APIRouter(tags=["runs"])
+router = APIRouter(tags=["runs"], route_class=Told)
 InStatus = Annotated[RunStatus | None, Query(description="Only these.")]
 
 
@@ -86,7 +87,7 @@ def list_all(
 )
 def get_of_ingestion(ingestion_id: Id, run_id: Id, caller: Reader, runtime: Parts) -> answers.Run:
     """One run: its status and its counters as they are now."""
-    with transaction(runtime.database) as connection:
+    with connected(runtime.database) as connection:
         run = tenants.run(connection, caller.tenant_id, run_id)
     if run.ingestion_id != ingestion_id:
         raise NotKnown(f"ingestion {ingestion_id} has no run {run_id}", field="run_id")
@@ -96,7 +97,7 @@ def get_of_ingestion(ingestion_id: Id, run_id: Id, caller: Reader, runtime: Part
 @router.get("/runs/{run_id}", responses=failing(NotKnown), summary="Get a run")
 def get(run_id: Id, caller: Reader, runtime: Parts) -> answers.Run:
     """One run: its status and its counters as they are now."""
-    with transaction(runtime.database) as connection:
+    with connected(runtime.database) as connection:
         return answers.Run.of(tenants.run(connection, caller.tenant_id, run_id))
 
 
@@ -114,7 +115,7 @@ def _page(
     runtime: Runtime, tenant_id: str, ingestion_id: int | None, status: RunStatus | None, limit: int, cursor: str | None
 ) -> answers.RunPage:
     before = paging.before_id(cursor)
-    with transaction(runtime.database) as connection:
+    with connected(runtime.database) as connection:
         found = tenants.runs(
             connection, tenant_id, limit=limit + 1, before_id=before, ingestion_id=ingestion_id, status=status
         )

@@ -20,6 +20,7 @@ from autoloader.api.bodies import Id, IngestionChanges, NewIngestion, merged
 from autoloader.api.callers import Admin, Operator, Parts
 from autoloader.api.documents import failing
 from autoloader.api.ingestions import find, require_may_change, require_may_use
+from autoloader.api.told import Told
 from autoloader.errors import NotKnown, SourceUnavailable
 from autoloader.model import NewIngestion as Checked
 from autoloader.objects.checking import check
@@ -28,7 +29,7 @@ from autoloader.preview import Bounds, Preview, look
 from autoloader.runtime import Runtime
 from autoloader.schema import to_json
 
-router = APIRouter(tags=["looking"])
+router = APIRouter(tags=["looking"], route_class=Told)
 BOUNDS = Bounds(listed=100_000, read_bytes=64 * 1024**2, seconds=15.0)
 SECONDS = 25.0
 AT_ONCE = 4

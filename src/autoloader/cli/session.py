@@ -40,11 +40,11 @@ def control() -> Iterator[Control]:
         with session() as runtime:
             yield Direct(runtime)
         return
-    from autoloader.control.asking import Asking  # noqa: PLC0415
     from autoloader.control.remote import Remote  # noqa: PLC0415
+    from autoloader.control.wire import Wire  # noqa: PLC0415
 
-    with Asking(url, _token(target, settings)) as asking:
-        yield Remote(asking)
+    with Wire(url, _token(target, settings)) as wire:
+        yield Remote(wire)
 
 
 def _token(target: Target, settings: Settings) -> str | None:

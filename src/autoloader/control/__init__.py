@@ -1,7 +1,7 @@
 """What people do with ingestions, in one set of words, and the two ways in which it is done.
 
     cli ──▶ Control ──┬── direct: with the ledger, the bucket and the catalog, from this machine
-                      └── remote: asks a service over HTTP (asking, refusals, told, watching)
+                      └── remote: asks a service over HTTP (wire, refusals, told, watching)
 
 Both take the same drafts and give the same values of the model, and raise the same errors for the same reasons. That is
 what lets a command be written once.

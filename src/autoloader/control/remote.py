@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from autoloader.control import Wanted, Watcher
-    from autoloader.control.asking import Asking
+    from autoloader.control.wire import Wire
     from autoloader.preview import Preview
 
 OBJECTS = ("format_options", "table_properties")
@@ -32,40 +32,40 @@ class Remote:
     """A ``Control`` over a service.
 
     Args:
-        asking: asks the service; opened and closed by the caller.
+        wire: leads to the service; opened and closed by the caller.
     """
 
     when_stopped = "The run goes on; once more stops at once."
 
-    def __init__(self, asking: Asking) -> None:
-        self._asking = asking
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
 
     def create(self, draft: Mapping[str, Any]) -> Ingestion:
         """Sent again when the answer is lost, and made once."""
-        told = self._asking.send("POST", "/ingestions", draft, headers=_once(), repeatable=True)
+        told = self._wire.send("POST", "/ingestions", draft, headers=_once(), repeatable=True)
         return value_of(Ingestion, told)
 
     def ingestions(self) -> Sequence[Ingestion]:
         """Page after page."""
-        return values_of(Ingestion, self._asking.pages("/ingestions"))
+        return values_of(Ingestion, self._wire.pages("/ingestions"))
 
     def standing(self, name: str) -> Standing:
         """From three answers, a moment apart."""
         ingestion = self._by_name(name)
-        newest = values_of(Run, self._asking.pages(f"/ingestions/{ingestion.id}/runs", at_most=1))
+        newest = values_of(Run, self._wire.pages(f"/ingestions/{ingestion.id}/runs", at_most=1))
         return Standing(ingestion=ingestion, files=self._counts(ingestion), last_run=newest[0] if newest else None)
 
     def edit(self, name: str, changes: Mapping[str, Any]) -> Ingestion:
         """Refused where somebody else edited it since it was read here."""
         before = self._by_name(name)
-        told = self._asking.send(
+        told = self._wire.send(
             "PATCH", f"/ingestions/{before.id}", _patch(before, changes), headers={"If-Match": f'"{before.version}"'}
         )
         return value_of(Ingestion, told)
 
     def delete(self, ingestion: Ingestion) -> None:
         """Sent once: whether it was done cannot be told from a second answer."""
-        self._asking.send("DELETE", f"/ingestions/{ingestion.id}")
+        self._wire.send("DELETE", f"/ingestions/{ingestion.id}")
 
     def preview(self, name: str | None, changes: Mapping[str, Any]) -> Preview:
         """The service looks, within its own bounds."""
@@ -80,7 +80,7 @@ class Remote:
         run = self.enqueue(name, wanted)
 
         def again() -> Run:
-            return value_of(Run, self._asking.get(f"/runs/{run.id}", patience=WATCHING))
+            return value_of(Run, self._wire.get(f"/runs/{run.id}", patience=WATCHING))
 
         return watch(run, again, watcher, stopping)
 
@@ -95,29 +95,29 @@ class Remote:
             if value is not None
         }
         path = f"/ingestions/{self._by_name(name).id}/run"
-        return value_of(Run, self._asking.send("POST", path, body or None, headers=_once(), repeatable=True))
+        return value_of(Run, self._wire.send("POST", path, body or None, headers=_once(), repeatable=True))
 
     def runs(self, name: str | None, limit: int) -> Sequence[Run]:
         """Page after page."""
         path = "/runs" if name is None else f"/ingestions/{self._by_name(name).id}/runs"
-        return values_of(Run, self._asking.pages(path, at_most=limit))
+        return values_of(Run, self._wire.pages(path, at_most=limit))
 
     def failed(self, run: Run, limit: int) -> Sequence[File]:
         """Of the files that failed since the run began."""
         path, since = f"/ingestions/{run.ingestion_id}/files", run.started_at or run.created_at
-        found = self._asking.pages(path, {"status": FileStatus.FAILED, "since": since.isoformat()})
+        found = self._wire.pages(path, {"status": FileStatus.FAILED, "since": since.isoformat()})
         of_run = (file for file in map(_file, found) if file.run_id == run.id)
         return [file for _, file in zip(range(limit), of_run, strict=False)]
 
     def cancel(self, run_id: int) -> Run:
         """A second time it is answered as it is."""
-        return value_of(Run, self._asking.send("POST", f"/runs/{run_id}/cancel", repeatable=True))
+        return value_of(Run, self._wire.send("POST", f"/runs/{run_id}/cancel", repeatable=True))
 
     def files(self, name: str, *, status: FileStatus | None, path: str | None, limit: int) -> Found:
         """Page after page; counted only where there may be more."""
         ingestion = self._by_name(name)
         asked = {"status": status, "path": path}
-        found = values_of(File, self._asking.pages(f"/ingestions/{ingestion.id}/files", asked, at_most=limit))
+        found = values_of(File, self._wire.pages(f"/ingestions/{ingestion.id}/files", asked, at_most=limit))
         if len(found) < limit:
             return Found(files=found, total=len(found))
         counts = self._counts(ingestion)
@@ -125,17 +125,17 @@ class Remote:
 
     def explain(self, path: str) -> Sequence[Story]:
         """From a few answers, a moment apart."""
-        return [self._story(_file(each)) for each in part(self._asking.get("/files", {"path": path}), "items")]
+        return [self._story(_file(each)) for each in part(self._wire.get("/files", {"path": path}), "items")]
 
     def retry(self, name: str, paths: Sequence[str]) -> int:
         """A lost answer is not asked for again: the second one would count none."""
         path = f"/ingestions/{self._by_name(name).id}/files/retry"
-        count: int = part(self._asking.send("POST", path, {"paths": list(paths)} if paths else None), "files")
+        count: int = part(self._wire.send("POST", path, {"paths": list(paths)} if paths else None), "files")
         return count
 
     def _by_name(self, name: str) -> Ingestion:
         try:
-            found = values_of(Ingestion, self._asking.pages("/ingestions", {"name": name}))
+            found = values_of(Ingestion, self._wire.pages("/ingestions", {"name": name}))
         except UsageError as error:
             if error.field != "name":
                 raise
@@ -146,12 +146,12 @@ class Remote:
         raise unknown_name(name, [each.name for each in self.ingestions()])
 
     def _counts(self, ingestion: Ingestion) -> dict[FileStatus, int]:
-        counts = part(self._asking.get(f"/ingestions/{ingestion.id}/files/counts"), "files")
+        counts = part(self._wire.get(f"/ingestions/{ingestion.id}/files/counts"), "files")
         return {status: part(counts, status) for status in FileStatus}
 
     def _story(self, file: File) -> Story:
-        told = self._asking.get(f"/files/{file.id}")
-        ingestion = self._asking.get(f"/ingestions/{file.ingestion_id}")
+        told = self._wire.get(f"/files/{file.id}")
+        ingestion = self._wire.get(f"/ingestions/{file.ingestion_id}")
         return Story(
             ingestion=value_of(Ingestion, ingestion),
             file=_file(told),
@@ -160,10 +160,10 @@ class Remote:
 
     def _try(self, what: str, name: str | None, changes: Mapping[str, Any]) -> object:
         if name is None:
-            return self._asking.send("POST", f"/ingestions/{what}", UNNAMED | dict(changes), repeatable=True)
+            return self._wire.send("POST", f"/ingestions/{what}", UNNAMED | dict(changes), repeatable=True)
         saved = self._by_name(name)
         body = _patch(saved, changes) if changes else None
-        return self._asking.send("POST", f"/ingestions/{saved.id}/{what}", body, repeatable=True)
+        return self._wire.send("POST", f"/ingestions/{saved.id}/{what}", body, repeatable=True)
 
 
 def _file(told: object) -> File:

@@ -31,7 +31,7 @@ NOTHING: Mapping[str, object] = {}
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-class Asking:
+class Wire:
     """Asks one service; a context manager that closes its connections.
 
     Args:
