@@ -36,11 +36,18 @@ from autoloader.vault import CREDENTIAL_SECRETS, FILE, MASK, SEALED, VARIABLE, c
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Protocol
 
     from sqlalchemy import Engine as Database
 
     from autoloader.model import Ingestion
-    from autoloader.vault import Vault
+
+    class Sealer(Protocol):
+        """Seals secrets: a ``Vault``."""
+
+        def seal(self, secret: str, /) -> str:
+            """The secret as it may be stored."""
+
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 Secret = Annotated[str, StringConstraints(pattern=r"^[!-~]+$", max_length=8192)]
@@ -71,10 +78,10 @@ class Draft:
 
     name: Annotated[str, StringConstraints(pattern=NAME, max_length=128)]
     source_path: str
-    table: str
     format_type: FormatType
-    catalog: str = "lake"
     database: str
+    table: str
+    catalog: str = "lake"
     source_file_pattern: str = "**"
     source_credentials: CredentialsDraft = Field(default_factory=lambda: _CREDENTIALS.validate_python({}))
     format_options: dict[str, str] = Field(default_factory=dict)
@@ -93,7 +100,7 @@ NO_CREDENTIALS = SourceCredentials()
 _DRAFT = TypeAdapter(Draft)
 
 
-def define(draft: Mapping[str, Any], vault: Vault, saved: SourceCredentials = NO_CREDENTIALS) -> NewIngestion:
+def define(draft: Mapping[str, Any], vault: Sealer, saved: SourceCredentials = NO_CREDENTIALS) -> NewIngestion:
     """Check a draft against every rule of the contract, and seal its secrets.
 
     Args:
@@ -132,7 +139,7 @@ def check(
     draft: Mapping[str, Any],
     saved: Ingestion | None,
     check_table: Callable[[NewIngestion], None],
-    vault: Vault,
+    vault: Sealer,
 ) -> NewIngestion:
     """The ingestion that a draft would be, checked as it is before it is saved; nothing is written.
 
@@ -151,7 +158,7 @@ def check(
 
 
 def create(
-    database: Database, draft: Mapping[str, Any], check_table: Callable[[NewIngestion], None], vault: Vault
+    database: Database, draft: Mapping[str, Any], check_table: Callable[[NewIngestion], None], vault: Sealer
 ) -> Ingestion:
     """Check a draft and save it.
 
@@ -172,7 +179,7 @@ def edit(
     ingestion: Ingestion,
     changes: Mapping[str, Any],
     check_table: Callable[[NewIngestion], None],
-    vault: Vault,
+    vault: Sealer,
 ) -> Ingestion:
     """Check the ingestion as it would be with the changes, then save them. The history of its files stays.
 
@@ -212,7 +219,7 @@ def _check_keys(credentials: CredentialsDraft) -> None:
         )
 
 
-def _sealed(credentials: CredentialsDraft, saved: SourceCredentials, vault: Vault) -> SourceCredentials:
+def _sealed(credentials: CredentialsDraft, saved: SourceCredentials, vault: Sealer) -> SourceCredentials:
     values = dataclasses.asdict(credentials)
     moved = (credentials.endpoint_url or "").rstrip("/") != (saved.endpoint_url or "").rstrip("/")
     for name in CREDENTIAL_SECRETS:
@@ -234,7 +241,7 @@ def _kept(name: str, before: str | None, *, moved: bool) -> str:
     return before
 
 
-def _stored(name: str, given: str, vault: Vault) -> str:
+def _stored(name: str, given: str, vault: Sealer) -> str:
     if given.startswith((VARIABLE, FILE)):
         check_reference(name, given)
         return given

@@ -207,6 +207,8 @@ class Run:
     """One trigger of an ingestion. Its counters are the truth of the ledger.
 
     Attributes:
+        since: whoever leads looks only at objects modified at this instant or later; None: at all.
+        max_files: whoever leads stops once the run found so many new or changed files; None: never.
         listed_at: when the listing of the bucket was complete; None while it goes on.
         files_discovered: files this run had to decide about: new, changed, tried again, skipped; not unchanged ones.
         files_processed: files of them that were loaded or failed.
@@ -219,6 +221,8 @@ class Run:
     cluster_id: str | None
     trigger: RunTrigger
     status: RunStatus
+    since: datetime | None
+    max_files: int | None
     started_at: datetime | None
     ended_at: datetime | None
     duration_seconds: float | None

@@ -79,9 +79,9 @@ class Queue:
         for number in range(files):
             self.landing.put(f"{name}/{number:04}.json", json.dumps({"id": number}) + "\n")
 
-    def enqueue(self, ingestion: Ingestion) -> Run:
+    def enqueue(self, ingestion: Ingestion, **asked: Any) -> Run:
         with transaction(self.runtime.database) as connection:
-            return runs.enqueue(connection, ingestion.id, RunTrigger.MANUAL)[0]
+            return runs.enqueue(connection, ingestion.id, RunTrigger.MANUAL, **asked)[0]
 
     def cancel(self, run: Run) -> bool:
         with transaction(self.runtime.database) as connection:

@@ -8,23 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from autoloader import defining
 from autoloader.cli import DIFFERENT
 from autoloader.cli.changes import summary, write_plan
 from autoloader.cli.output import counted, json_option, write_json
-from autoloader.cli.session import session
+from autoloader.cli.session import control
 from autoloader.declaring import Action, Backend, carry_out, dump, make_plan, read
 from autoloader.errors import UsageError
-from autoloader.ledger import files, ingestions
-from autoloader.ledger.database import transaction
-from autoloader.model import DEFAULT_TENANT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from autoloader.control import Control
     from autoloader.declaring import Plan, Step
-    from autoloader.model import Ingestion, NewIngestion
-    from autoloader.runtime import Runtime
+    from autoloader.model import Ingestion
 
 _DONE = {Action.CREATE: "Created", Action.CHANGE: "Changed", Action.DELETE: "Deleted"}
 
@@ -67,8 +63,8 @@ def apply(
     """
     _require_sense(more + paths, dry_run=dry_run, yes=yes, detailed_exitcode=detailed_exitcode, as_json=as_json)
     documents = read(more + paths)
-    with session() as runtime:
-        backend = _backend(runtime)
+    with control() as doing:
+        backend = _backend(doing)
         plan = make_plan(documents, backend, prune=prune)
         if not as_json:
             write_plan(plan, prune=prune)
@@ -93,11 +89,8 @@ def export(names: tuple[str, ...], output: str | None) -> None:
 
     For example: autoloader export -o ingestions/
     """
-    with session() as runtime, transaction(runtime.database) as connection:
-        if names:
-            found = [ingestions.by_name(connection, DEFAULT_TENANT, name) for name in dict.fromkeys(names)]
-        else:
-            found = ingestions.list_all(connection, DEFAULT_TENANT)
+    with control() as doing:
+        found = [doing.named(name) for name in dict.fromkeys(names)] if names else doing.ingestions()
     if not found:
         click.echo("No ingestion yet: nothing is written.", err=True)
     elif output is None:
@@ -136,31 +129,15 @@ def _ask(plan: Plan) -> None:
         raise click.Abort
 
 
-def _backend(runtime: Runtime) -> Backend:
-    """The ledger itself."""
-
-    def list_all() -> list[Ingestion]:
-        with transaction(runtime.database) as connection:
-            return ingestions.list_all(connection, DEFAULT_TENANT)
-
-    def check(draft: Mapping[str, Any], before: Ingestion | None) -> NewIngestion:
-        return defining.check(draft, before, runtime.check_table, runtime.vault)
-
-    def create(draft: Mapping[str, Any]) -> Ingestion:
-        return defining.create(runtime.database, draft, runtime.check_table, runtime.vault)
-
-    def edit(before: Ingestion, changes: Mapping[str, Any]) -> Ingestion:
-        return defining.edit(runtime.database, before, changes, runtime.check_table, runtime.vault)
-
-    def delete(before: Ingestion) -> None:
-        with transaction(runtime.database) as connection:
-            ingestions.delete(connection, before.id, version=before.version)
-
-    def count_files(ingestion: Ingestion) -> int:
-        with transaction(runtime.database) as connection:
-            return sum(files.counts(connection, ingestion.id).values())
-
-    return Backend(list_all=list_all, check=check, create=create, edit=edit, delete=delete, count_files=count_files)
+def _backend(doing: Control) -> Backend:
+    return Backend(
+        list_all=doing.ingestions,
+        check=doing.check,
+        create=doing.create,
+        edit=doing.edit,
+        delete=doing.delete,
+        count_files=lambda ingestion: sum(doing.standing(ingestion.name).files.values()),
+    )
 
 
 def _as_json(plan: Plan, done: Sequence[Step], *, dry_run: bool) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def demo(*, keep: bool) -> None:
     began = time.monotonic()
     home = start().home_dir / "demo"
     os.environ |= {"AUTOLOADER_HOME": str(home), "PYICEBERG_HOME": str(home)}
-    for name in ("AUTOLOADER_DATABASE_URL", "AUTOLOADER_CONFIG"):
+    for name in ("AUTOLOADER_DATABASE_URL", "AUTOLOADER_CONFIG", "AUTOLOADER_URL"):
         os.environ.pop(name, None)
     stack = Stack(home)
     stack.stop()

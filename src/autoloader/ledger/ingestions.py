@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func
@@ -16,6 +15,7 @@ from autoloader.ledger import records
 from autoloader.ledger.schema import ingestions
 from autoloader.ledger.statement import named
 from autoloader.model import Ingestion, NewIngestion
+from autoloader.plan import unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,10 +105,7 @@ def by_name(conn: Connection, tenant_id: str, name: str) -> Ingestion:
     row = conn.execute(_BY_NAME, {"tenant_id": tenant_id, "name": name}).mappings().one_or_none()
     if row is not None:
         return records.ingestion(row)
-    known = [ingestion.name for ingestion in list_all(conn, tenant_id)]
-    close = get_close_matches(name, known, n=3)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known[:10]) or 'none yet'}"
-    raise NotKnown(f"there is no ingestion named {name!r}; {hint}", field="name")
+    raise unknown_name(name, [ingestion.name for ingestion in list_all(conn, tenant_id)])
 
 
 def list_all(conn: Connection, tenant_id: str) -> list[Ingestion]:
