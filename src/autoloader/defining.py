@@ -22,6 +22,7 @@ from autoloader.ledger.database import transaction
 from autoloader.model import (
     DEFAULT_MAX_FILE_SIZE_BYTES,
     DEFAULT_MAX_RETRIES,
+    NAME,
     FormatType,
     IngestionStatus,
     NewIngestion,
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
             """The secret as it may be stored."""
 
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 Secret = Annotated[str, StringConstraints(pattern=r"^[!-~]+$", max_length=8192)]
 """The secret itself, or where it is to be found: ``env:NAME``, ``file:/path``."""
 

@@ -234,3 +234,32 @@ def test_keys_that_are_asked_for_reach_the_service_and_open_the_bucket(served: S
     kept = person.types("edit", "events", "--region", "eu-west-1", "--json").json["source_credentials"]
     assert (kept["aws_region"], kept["aws_secret_access_key"]) == ("eu-west-1", "***")
     assert "give the key anew" in person.types("edit", "events", "--endpoint-url", "http://x.test", code=WRONG_USE).err
+
+
+def test_ingestions_are_declared_in_files(anyone: User, tmp_path: Path) -> None:
+    anyone.landing.put("a.json", lines({"id": 1}))
+    anyone.creates("events", "--on-changed", "append")
+    anyone.creates("others")
+    folder = tmp_path / "ingestions"
+    anyone.types("export", "-o", f"{folder}/")
+    assert "Nothing to do: 2 ingestions as declared" in anyone.types("apply", str(folder), "--prune").out
+
+    declared = folder / "events.yaml"
+    declared.write_text(declared.read_text().replace("on_changed_file: append", "max_retries: 7"))
+    (folder / "new.yaml").write_text(declared.read_text().replace("name: events", "name: new"))
+    (folder / "others.yaml").unlink()
+    planned = anyone.types("apply", str(folder), "--prune", "--dry-run").out
+    assert "max_retries: 3 → 7" in planned
+    assert "1 to create, 1 to change, 1 to delete" in planned
+    anyone.types("apply", str(folder), "--prune", "--yes")
+
+    saved = {each["name"]: each for each in anyone.types("list", "--json").json}
+    assert {name: (each["max_retries"], each["on_changed_file"]) for name, each in saved.items()} == {
+        "events": (7, "replace"),
+        "new": (7, "replace"),
+    }
+    assert "Nothing to do" in anyone.types("apply", str(folder)).out
+    declared.write_text(declared.read_text().replace("format_type: json", "format_type: cvs"))
+    refused = anyone.tries("apply", str(folder), "--yes")
+    assert refused.code == WRONG_USE
+    assert "events.yaml:" in refused.err

@@ -26,7 +26,7 @@ from autoloader.errors import (
 from autoloader.ledger import ingestions as ledger_ingestions
 from autoloader.ledger import tenants
 from autoloader.ledger.database import connected, transaction
-from autoloader.model import Ingestion, IngestionStatus
+from autoloader.model import NAME, Ingestion, IngestionStatus
 from autoloader.runtime import Runtime
 from autoloader.vault import CREDENTIAL_SECRETS, FILE, VARIABLE
 
@@ -67,7 +67,7 @@ def list_all(
     caller: Reader,
     runtime: Parts,
     status: Annotated[IngestionStatus | None, Query(description="Only these.")] = None,
-    name: Annotated[str | None, Query(description="Only the one of this name.", pattern=defining.NAME)] = None,
+    name: Annotated[str | None, Query(description="Only the one of this name.", pattern=NAME)] = None,
     limit: paging.Limit = 100,
     cursor: paging.Cursor = None,
 ) -> answers.IngestionPage:

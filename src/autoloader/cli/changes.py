@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from autoloader.declaring import Difference, Plan, Step
 
 _MARKS = {Action.CREATE: ("+", "green"), Action.CHANGE: ("~", "yellow"), Action.DELETE: ("-", "red")}
+_DONE = {Action.CREATE: "Created", Action.CHANGE: "Changed", Action.DELETE: "Deleted"}
 _NONE = "–"
 
 
@@ -34,6 +35,11 @@ def summary(plan: Plan) -> str:
     """``1 to create, 2 to change, 3 to delete, 4 unchanged``, without those that are none."""
     counts = {f"to {action}": plan.count(action) for action in _MARKS} | {"unchanged": plan.count(Action.UNCHANGED)}
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+
+
+def done(step: Step) -> str:
+    """The sentence about a step that was carried out."""
+    return f"{_DONE[step.action]} {step.name}."
 
 
 def _nothing(plan: Plan, *, prune: bool) -> str:

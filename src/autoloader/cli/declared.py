@@ -9,20 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from autoloader.cli import DIFFERENT
-from autoloader.cli.changes import summary, write_plan
 from autoloader.cli.output import counted, json_option, write_json
 from autoloader.cli.session import control
-from autoloader.declaring import Action, Backend, carry_out, dump, make_plan, read
 from autoloader.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from autoloader.control import Control
-    from autoloader.declaring import Plan, Step
+    from autoloader.declaring import Backend, Plan, Step
     from autoloader.model import Ingestion
-
-_DONE = {Action.CREATE: "Created", Action.CHANGE: "Changed", Action.DELETE: "Deleted"}
 
 
 @click.command("apply")
@@ -62,6 +58,9 @@ def apply(
     For example: autoloader apply -f ingestions/
     """
     _require_sense(more + paths, dry_run=dry_run, yes=yes, detailed_exitcode=detailed_exitcode, as_json=as_json)
+    from autoloader.cli.changes import write_plan
+    from autoloader.declaring import make_plan, read
+
     documents = read(more + paths)
     with control() as doing:
         backend = _backend(doing)
@@ -111,25 +110,32 @@ def _require_sense(paths: Sequence[str], *, dry_run: bool, yes: bool, detailed_e
 
 def _act(plan: Plan, backend: Backend, *, yes: bool, quiet: bool) -> list[Step]:
     """Ask, and do it; returns what was done."""
+    from autoloader.cli.changes import done
+    from autoloader.declaring import carry_out
+
     if not yes:
         _ask(plan)
-    done = []
+    steps = []
     for step in carry_out(plan, backend):
-        done.append(step)
+        steps.append(step)
         if not quiet:
-            click.echo(f"{_DONE[step.action]} {step.name}.")
-    return done
+            click.echo(done(step))
+    return steps
 
 
 def _ask(plan: Plan) -> None:
     if not sys.stdin.isatty():
         raise UsageError("nothing was done: there is no terminal to ask on. Give --yes to act, or --dry-run to look")
+    from autoloader.cli.changes import summary
+
     if not click.confirm(f"Do this ({summary(plan)})?", err=True):
         click.echo("Nothing was done.", err=True)
         raise click.Abort
 
 
 def _backend(doing: Control) -> Backend:
+    from autoloader.declaring import Backend
+
     return Backend(
         list_all=doing.ingestions,
         check=doing.check,
@@ -160,10 +166,14 @@ def _as_json(plan: Plan, done: Sequence[Step], *, dry_run: bool) -> dict[str, An
 
 
 def _documents(found: Sequence[Ingestion]) -> str:
+    from autoloader.declaring import dump
+
     return "---\n".join(dump(ingestion) for ingestion in found)
 
 
 def _write(found: Sequence[Ingestion], output: Path, *, folder: bool) -> Path:
+    from autoloader.declaring import dump
+
     one_file = output.is_file() or (not folder and not output.is_dir() and output.suffix in {".yaml", ".yml"})
     try:
         if one_file:

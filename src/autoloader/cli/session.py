@@ -11,8 +11,6 @@ import click
 
 from autoloader.cli import Target
 from autoloader.errors import UsageError
-from autoloader.logs import configure_logs
-from autoloader.settings import Settings, external_connections, load_settings
 from autoloader.vault import REFERENCE, value_of
 
 if TYPE_CHECKING:
@@ -21,9 +19,7 @@ if TYPE_CHECKING:
 
     from autoloader.control import Control
     from autoloader.runtime import Runtime
-    from autoloader.settings import Connections
-
-# Imported late below: whoever asks a service needs neither a ledger nor a store, and the other way round.
+    from autoloader.settings import Connections, Settings
 
 
 @contextmanager
@@ -35,13 +31,13 @@ def control() -> Iterator[Control]:
     if not url:
         if target.token:
             raise UsageError("--token is for a service: name it with --url or AUTOLOADER_URL", field="--token")
-        from autoloader.control.direct import Direct  # noqa: PLC0415
+        from autoloader.control.direct import Direct
 
         with session() as runtime:
             yield Direct(runtime)
         return
-    from autoloader.control.remote import Remote  # noqa: PLC0415
-    from autoloader.control.wire import Wire  # noqa: PLC0415
+    from autoloader.control.remote import Remote
+    from autoloader.control.wire import Wire
 
     with Wire(url, _token(target, settings)) as wire:
         yield Remote(wire)
@@ -64,7 +60,7 @@ def _token(target: Target, settings: Settings) -> str | None:
 @contextmanager
 def session() -> Iterator[Runtime]:
     """A runtime on the parts that the settings name; the embedded stack is started if it is meant and does not run."""
-    from autoloader.runtime import Runtime  # noqa: PLC0415
+    from autoloader.runtime import Runtime
 
     settings = start()
     with Runtime(settings, connect(settings)) as runtime:
@@ -74,6 +70,9 @@ def session() -> Iterator[Runtime]:
 
 def start() -> Settings:
     """Read the settings and set up logging."""
+    from autoloader.logs import configure_logs
+    from autoloader.settings import load_settings
+
     settings = load_settings()
     configure_logs(settings.log_level, settings.log_format)
     return settings
@@ -82,10 +81,11 @@ def start() -> Settings:
 def connect(settings: Settings) -> Connections:
     """Where the parts are; starts the embedded stack, its ledger up to date, unless the user has parts of their own."""
     if settings.database_url is not None:
+        from autoloader.settings import external_connections
+
         return external_connections(settings)
-    # Imported late: people with parts of their own never need the stack.
-    from autoloader.ledger.database import upgrade  # noqa: PLC0415
-    from autoloader.stack import Stack  # noqa: PLC0415
+    from autoloader.ledger.database import upgrade
+    from autoloader.stack import Stack
 
     stack = Stack(settings.home_dir)
     running = stack.connections()
