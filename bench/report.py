@@ -53,8 +53,8 @@ memory is the highest of all rounds.
 make bench
 ```
 
-`bench/run.py --quick` is a small rehearsal. `--only CASE` measures some of the cases; with `--write` they take the place
-of what was measured before, and the others stay. The measurements one by one are in `bench/results.json`.
+`bench/run.py --quick` is a small rehearsal. `--only CASE` measures some of the cases; with `--write` they take the
+place of what was measured before, and the others stay. The measurements one by one are in `bench/results.json`.
 """
 
 
