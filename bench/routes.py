@@ -64,9 +64,11 @@ def _runs(connection: Connection) -> Iterator[Request]:
 
 def _files(connection: Connection) -> Iterator[Request]:
     rows = connection.execute(
-        text("SELECT f.*, i.source_path FROM generate_series(0, :n - 1) n, "
-        "LATERAL (SELECT * FROM processed_files WHERE id >= 1 + n * (SELECT max(id) FROM processed_files) / :n "
-        "ORDER BY id LIMIT 1) f JOIN ingestions i ON i.id = f.ingestion_id"),
+        text(
+            "SELECT f.*, i.source_path FROM generate_series(0, :n - 1) n, "
+            "LATERAL (SELECT * FROM processed_files WHERE id >= 1 + n * (SELECT max(id) FROM processed_files) / :n "
+            "ORDER BY id LIMIT 1) f JOIN ingestions i ON i.id = f.ingestion_id"
+        ),
         {"n": VARIANTS},
     )
     for row in rows.all():
@@ -87,7 +89,10 @@ def _files(connection: Connection) -> Iterator[Request]:
             ("GET …/files?path=*anywhere*", {"path": "*nowhere*"}),
             ("GET …/files?since, lately", {"since": _ago(connection, "2 minutes")}),
             ("GET …/files?since, long ago", {"since": _ago(connection, "3 days")}),
-            ("GET …/files?status&path&since", {"status": "FAILED", "path": "*7.json", "since": _ago(connection, "1 day")}),
+            (
+                "GET …/files?status&path&since",
+                {"status": "FAILED", "path": "*7.json", "since": _ago(connection, "1 day")},
+            ),
         ):
             yield title, "GET", f"{API}/ingestions/{row.ingestion_id}/files?{urlencode(filters, quote_via=quote)}"
 

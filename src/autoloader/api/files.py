@@ -11,8 +11,8 @@ from autoloader.api.callers import Operator, Parts, Reader
 from autoloader.api.documents import failing
 from autoloader.api.told import Told
 from autoloader.errors import NotKnown, WrongState
+from autoloader.ledger import browsing, tenants
 from autoloader.ledger import files as ledger_files
-from autoloader.ledger import tenants
 from autoloader.ledger.database import connected, transaction
 from autoloader.model import FileStatus
 
@@ -35,15 +35,19 @@ def list_files(
     limit: paging.Limit = 100,
     cursor: paging.Cursor = None,
 ) -> answers.FilePage:
-    """By path, a page at a time."""
-    after = paging.after_name(cursor)
+    """By path, a page at a time.
+
+    With `since`, and where PROCESSING ones are asked for, by when they changed. Each page is answered in a short time,
+    however many files there are: where a pattern lets few of them pass, a page may hold fewer than `limit`, or none,
+    although `next_cursor` says that there is more to be looked at.
+    """
+    wanted = browsing.Wanted(ingestion_id=ingestion_id, status=status, path_like=path, since=since)
+    after = paging.after_change(cursor) if wanted.by_change else paging.after_name(cursor)
     with connected(runtime.database) as connection:
-        tenants.ingestion(connection, caller.tenant_id, ingestion_id)
-        found = ledger_files.list_files(
-            connection, ingestion_id, status=status, path_like=path, since=since, limit=limit + 1, after=after
-        )
-    page, following = paging.cut(found, limit, lambda each: each.file_path)
-    return answers.FilePage(items=[answers.File.of(each) for each in page], next_cursor=following)
+        tenants.require_ingestion(connection, caller.tenant_id, ingestion_id)
+        found = browsing.page(connection, wanted, limit=limit + 1, after=after)
+    page, following = paging.cut(found.files, limit, wanted.place, reached=found.reached)
+    return answers.FilePage.of({"items": page, "next_cursor": following})
 
 
 @router.get("/files/{file_id}", responses=failing(NotKnown), summary="Get a file with its history")
@@ -64,6 +68,6 @@ def retry(
 ) -> answers.Retried:
     """Let FAILED files, all or those named, be tried again by the next run, with all their retries."""
     with transaction(runtime.database) as connection:
-        tenants.ingestion(connection, caller.tenant_id, ingestion_id)
+        tenants.require_ingestion(connection, caller.tenant_id, ingestion_id)
         count = ledger_files.retry(connection, ingestion_id, None if body is None else body.paths)
     return answers.Retried(files=count)

@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 from fastapi import Query
@@ -11,6 +12,7 @@ from fastapi import Query
 from autoloader.errors import UsageError
 
 Item = TypeVar("Item")
+Place = str | int | tuple[datetime, int]
 MOST_ITEMS = 1000
 MOST_ID = 2**63 - 1
 
@@ -20,15 +22,19 @@ Cursor = Annotated[
 ]
 
 
-def cut(found: Sequence[Item], limit: int, place: Callable[[Item], str | int]) -> tuple[Sequence[Item], str | None]:
+def cut(
+    found: Sequence[Item], limit: int, place: Callable[[Item], Place], *, reached: Place | None = None
+) -> tuple[Sequence[Item], str | None]:
     """A page and the cursor of the next one, None where this is the last.
 
     Args:
         found: one item more than a page, where there is one.
         place: where an item stands in the order of the list.
+        reached: up to where was looked, where that is not the end and the page is not full.
     """
     page = found[:limit]
-    return page, _written(place(page[-1])) if len(found) > limit else None
+    following = place(page[-1]) if len(found) > limit else reached
+    return page, None if following is None else written(following)
 
 
 def after_name(cursor: str | None) -> str | None:
@@ -43,6 +49,21 @@ def after_name(cursor: str | None) -> str | None:
     return place
 
 
+def after_change(cursor: str | None) -> tuple[datetime, int] | None:
+    """The change after which the page begins: its instant, and the id of what changed.
+
+    Raises:
+        UsageError: not a cursor of such a list.
+    """
+    match _read(cursor):
+        case None:
+            return None
+        case [str(at), int(changed)] if type(changed) is int and 0 <= changed <= MOST_ID:
+            return _instant(at), changed
+        case _:
+            raise _refused()
+
+
 def before_id(cursor: str | None) -> int | None:
     """The id before which the page begins.
 
@@ -55,8 +76,10 @@ def before_id(cursor: str | None) -> int | None:
     return place
 
 
-def _written(place: str | int) -> str:
-    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+def written(place: Place) -> str:
+    """The cursor of the page that begins after, or before, this place."""
+    told = [place[0].isoformat(), place[1]] if isinstance(place, tuple) else place
+    return base64.urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip("=")
 
 
 def _read(cursor: str | None) -> object:
@@ -70,6 +93,13 @@ def _read(cursor: str | None) -> object:
     if place is None:
         raise _refused()
     return place
+
+
+def _instant(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise _refused() from None
 
 
 def _refused() -> UsageError:

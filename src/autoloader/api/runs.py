@@ -44,7 +44,7 @@ def trigger(
     """
     wanted = body or NewRun()
     with transaction(runtime.database) as connection:
-        tenants.ingestion(connection, caller.tenant_id, ingestion_id)
+        tenants.require_ingestion(connection, caller.tenant_id, ingestion_id)
         run, created = once(
             connection,
             caller,
@@ -128,5 +128,5 @@ def _page(
         found = tenants.runs(
             connection, tenant_id, limit=limit + 1, before_id=before, ingestion_id=ingestion_id, status=status
         )
-    page, following = paging.cut(found, limit, lambda each: each.id)
-    return answers.RunPage(items=[answers.Run.of(each) for each in page], next_cursor=following)
+    page, following = paging.cut(found, limit, lambda each: each["id"])
+    return answers.RunPage.of({"items": page, "next_cursor": following})

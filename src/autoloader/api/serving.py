@@ -74,7 +74,7 @@ def serving(runtime: Runtime, host: str, port: int) -> Iterator[str]:
             log_config=None,
             access_log=False,
             server_header=False,
-            lifespan="off",
+            lifespan="on",
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )

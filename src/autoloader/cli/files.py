@@ -19,8 +19,9 @@ from autoloader.cli.output import (
 )
 from autoloader.cli.session import session
 from autoloader.errors import NotKnown
+from autoloader.ledger import browsing, ingestions
 from autoloader.ledger import files as ledger_files
-from autoloader.ledger import ingestions
+from autoloader.ledger.browsing import Wanted
 from autoloader.ledger.database import transaction
 from autoloader.model import DEFAULT_TENANT, FileStatus, LoadState
 
@@ -41,7 +42,8 @@ def list_files(name: str, *, status: str | None, path: str | None, limit: int, a
     wanted = FileStatus(status.upper()) if status else None
     with session() as runtime, transaction(runtime.database) as connection:
         ingestion = ingestions.by_name(connection, DEFAULT_TENANT, name)
-        found = ledger_files.list_files(connection, ingestion.id, status=wanted, path_like=path, limit=limit)
+        chosen = Wanted(ingestion_id=ingestion.id, status=wanted, path_like=path)
+        found = list(browsing.all_of(connection, chosen, limit=limit))
         counts = ledger_files.counts(connection, ingestion.id)
     if as_json:
         write_json(found)

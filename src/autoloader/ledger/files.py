@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, select
-
 from autoloader.errors import NotKnown, WrongState
 from autoloader.ledger import records
-from autoloader.ledger.schema import processed_files
 from autoloader.ledger.statement import named
 from autoloader.model import File, FileStatus, FileVersion, LoadState, SourceObject, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import Connection
 
     from autoloader.model import Ingestion
 
@@ -211,7 +207,7 @@ def waiting_objects(conn: Connection, ingestion_id: int, *, limit: int) -> list[
 def failed_in_run(conn: Connection, run_id: int, *, limit: int) -> list[File]:
     """Files that failed in a run and were not tried again since, by path."""
     rows = conn.execute(_FAILED_IN_RUN, {"run_id": run_id, "limit": limit})
-    return [records.file(row) for row in rows.mappings()]
+    return [records.file(row) for row in rows]
 
 
 def get(conn: Connection, file_id: int) -> File:
@@ -220,7 +216,7 @@ def get(conn: Connection, file_id: int) -> File:
     Raises:
         NotKnown: there is none.
     """
-    row = conn.execute(_GET, {"file_id": file_id}).mappings().one_or_none()
+    row = conn.execute(_GET, {"file_id": file_id}).one_or_none()
     if row is None:
         raise NotKnown(f"there is no file {file_id}")
     return records.file(row)
@@ -229,7 +225,7 @@ def get(conn: Connection, file_id: int) -> File:
 def find(conn: Connection, file_path: str, ingestion_id: int | None = None) -> list[File]:
     """A path in one ingestion, or in every one that knows it."""
     values = {"path": records.stored_path(file_path), "ingestion_id": ingestion_id}
-    return [records.file(row) for row in conn.execute(_FIND, values).mappings()]
+    return [records.file(row) for row in conn.execute(_FIND, values)]
 
 
 def history(conn: Connection, file_id: int) -> list[FileVersion]:
@@ -245,43 +241,3 @@ def history(conn: Connection, file_id: int) -> list[FileVersion]:
         )
         for row in rows
     ]
-
-
-def list_files(
-    conn: Connection,
-    ingestion_id: int,
-    *,
-    status: FileStatus | None = None,
-    path_like: str | None = None,
-    since: datetime | None = None,
-    limit: int,
-    after: str | None = None,
-) -> list[File]:
-    """The files of an ingestion in the order of their paths.
-
-    Args:
-        path_like: the beginning of a path, or a whole path with ``*`` for any characters and ``?`` for one.
-        since: only files whose row changed at this instant or later.
-        after: only paths that sort after this one: the cursor of the next page.
-    """
-    f = processed_files.c
-    wanted: list[ColumnElement[bool]] = [f.ingestion_id == ingestion_id]
-    if status is not None:
-        wanted.append(f.status == status.value)
-    if path_like is not None:
-        wanted.append(f.file_path.like(_like(records.stored_path(path_like)), escape="\\"))
-    if since is not None:
-        wanted.append(f.updated_at >= since)
-    if after is not None:
-        wanted.append(f.file_path > records.stored_path(after))
-    chosen = [processed_files.c[name] for name in records.names(File)]
-    statement = select(*chosen).where(and_(*wanted)).order_by(f.file_path).limit(limit)
-    return [records.file(row) for row in conn.execute(statement).mappings()]
-
-
-def _like(pattern: str) -> str:
-    r"""The LIKE pattern of a prefix or a glob; ``%``, ``_`` and ``\`` in it mean themselves."""
-    escaped = pattern.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-    if "*" not in pattern and "?" not in pattern:
-        return escaped + "%"
-    return escaped.replace("*", "%").replace("?", "_")

@@ -178,6 +178,7 @@ runs = Table(
 )
 Index("runs_one_active", runs.c.ingestion_id, unique=True, postgresql_where=_ACTIVE)
 Index("runs_of_ingestion", runs.c.ingestion_id, runs.c.id)
+Index("runs_of_ingestion_in_status", runs.c.ingestion_id, runs.c.status, runs.c.id)
 Index("runs_due", runs.c.served_at, postgresql_where=_ACTIVE)
 Index("runs_of_tenant", runs.c.tenant_id, runs.c.id)
 Index("runs_in_status", runs.c.tenant_id, runs.c.status, runs.c.id)
@@ -230,7 +231,7 @@ processed_files = Table(
     CheckConstraint("NOT deferred OR status = 'DISCOVERED'", name="processed_files_deferred_check"),
 )
 _files = processed_files.c
-Index("processed_files_by_status", _files.ingestion_id, _files.status, _files.updated_at)
+Index("processed_files_by_status", _files.ingestion_id, _files.status, _files.updated_at, _files.id)
 Index(
     "processed_files_waiting",
     _files.ingestion_id,
@@ -240,6 +241,9 @@ Index(
 )
 Index("processed_files_deferred", _files.ingestion_id, postgresql_where=text("deferred"))
 Index("processed_files_processing", _files.load_id, postgresql_where=text("status = 'PROCESSING'"))
+Index(
+    "processed_files_discovered", _files.ingestion_id, _files.file_path, postgresql_where=text("status = 'DISCOVERED'")
+)
 Index("processed_files_failed", _files.ingestion_id, _files.file_path, postgresql_where=text("status = 'FAILED'"))
 Index("processed_files_skipped", _files.ingestion_id, _files.file_path, postgresql_where=text("status = 'SKIPPED'"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autoloader.errors import NotKnown
 from autoloader.ledger import records
@@ -22,6 +22,11 @@ _INGESTION = named(
     "tenants.ingestion",
     "One ingestion of a tenant by its id.",
     f"SELECT {_INGESTION_COLUMNS} FROM ingestions i WHERE i.id = :id AND i.tenant_id = :tenant_id",
+)
+_HAS_INGESTION = named(
+    "tenants.has_ingestion",
+    "Whether a tenant has an ingestion of this id.",
+    "SELECT EXISTS (SELECT FROM ingestions WHERE id = :id AND tenant_id = :tenant_id)",
 )
 _INGESTIONS = named(
     "tenants.ingestions",
@@ -80,8 +85,22 @@ def ingestion(conn: Connection, tenant_id: str, ingestion_id: int) -> Ingestion:
     """
     row = conn.execute(_INGESTION, {"id": ingestion_id, "tenant_id": tenant_id}).mappings().one_or_none()
     if row is None:
-        raise NotKnown(f"there is no ingestion {ingestion_id}: it may have been deleted", field="ingestion_id")
+        raise _no_ingestion(ingestion_id)
     return records.ingestion(row)
+
+
+def require_ingestion(conn: Connection, tenant_id: str, ingestion_id: int) -> None:
+    """Make sure that the tenant has an ingestion of this id.
+
+    Raises:
+        NotKnown: it has none.
+    """
+    if not conn.scalar(_HAS_INGESTION, {"id": ingestion_id, "tenant_id": tenant_id}):
+        raise _no_ingestion(ingestion_id)
+
+
+def _no_ingestion(ingestion_id: int) -> NotKnown:
+    return NotKnown(f"there is no ingestion {ingestion_id}: it may have been deleted", field="ingestion_id")
 
 
 def ingestions(
@@ -108,7 +127,7 @@ def run(conn: Connection, tenant_id: str, run_id: int) -> Run:
     Raises:
         NotKnown: the tenant has none.
     """
-    row = conn.execute(_RUN, {"id": run_id, "tenant_id": tenant_id}).mappings().one_or_none()
+    row = conn.execute(_RUN, {"id": run_id, "tenant_id": tenant_id}).one_or_none()
     if row is None:
         raise NotKnown(f"there is no run {run_id}", field="run_id")
     return records.run(row)
@@ -122,8 +141,8 @@ def runs(
     before_id: int | None = None,
     ingestion_id: int | None = None,
     status: RunStatus | None = None,
-) -> list[Run]:
-    """The tenant's newest runs first.
+) -> list[dict[str, Any]]:
+    """The values of the tenant's runs by the names of their fields, the newest first.
 
     Args:
         before_id: only runs older than this one: the cursor of the next page.
@@ -133,7 +152,7 @@ def runs(
         NotKnown: the tenant has no such ingestion.
     """
     if ingestion_id is not None:
-        ingestion(conn, tenant_id, ingestion_id)
+        require_ingestion(conn, tenant_id, ingestion_id)
     statement = _RUN_PAGES[ingestion_id is not None, status is not None]
     values = {
         "tenant_id": tenant_id,
@@ -142,7 +161,7 @@ def runs(
         "status": status,
         "limit": limit,
     }
-    return [records.run(row) for row in conn.execute(statement, values).mappings()]
+    return [records.run_values(row) for row in conn.execute(statement, values)]
 
 
 def file(conn: Connection, tenant_id: str, file_id: int) -> File:
@@ -151,7 +170,7 @@ def file(conn: Connection, tenant_id: str, file_id: int) -> File:
     Raises:
         NotKnown: the tenant has none.
     """
-    row = conn.execute(_FILE, {"id": file_id, "tenant_id": tenant_id}).mappings().one_or_none()
+    row = conn.execute(_FILE, {"id": file_id, "tenant_id": tenant_id}).one_or_none()
     if row is None:
         raise NotKnown(f"there is no file {file_id}", field="file_id")
     return records.file(row)

@@ -1,0 +1,213 @@
+"""The files of an ingestion a page at a time, each page in bounded time whatever is asked for.
+
+    a status, how a path begins ────▶ by path, straight from an index
+    since an instant, PROCESSING ───▶ by when they changed, straight from an index
+    and a pattern beside that ──────▶ the next so many are looked at, and those that fit are kept: a page may hold
+                                      fewer than asked for, or none, and says how far it got
+
+A pattern that begins with a wildcard fits no index but one that would slow down every load. So whoever looks for a
+needle pages through the hay, and nobody else waits for it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from autoloader.ledger import records
+from autoloader.ledger.statement import named
+from autoloader.model import File, FileStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from sqlalchemy import Connection, TextClause
+
+Place = str | tuple["datetime", int]
+"""Where a file stands: its path; or when it changed, and its id."""
+
+MOST_PATHS, MOST_CHANGES = 25_000, 10_000
+"""So many are looked at for one page: paths, which an index holds, or whole rows in the order of their changes."""
+
+_COLUMNS = records.columns(File, "f")
+_WILD = frozenset("*?")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """Which files of an ingestion.
+
+    Attributes:
+        path_like: the beginning of a path, or a whole path with ``*`` for any characters and ``?`` for one.
+        since: only files whose row changed at this instant or later.
+    """
+
+    ingestion_id: int
+    status: FileStatus | None = None
+    path_like: str | None = None
+    since: datetime | None = None
+
+    @property
+    def by_change(self) -> bool:
+        """Whether they come in the order in which they changed, not of their paths."""
+        return self.since is not None or self.status is FileStatus.PROCESSING
+
+    def place(self, file: dict[str, Any]) -> Place:
+        """Where one of them stands in their order."""
+        return (file["updated_at"], file["id"]) if self.by_change else file["file_path"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """Files in their order.
+
+    Attributes:
+        files: the values of each by the names of its fields.
+        reached: the last place that was looked at, where there is more to be looked at; None where the page is full or
+            the last one.
+    """
+
+    files: list[dict[str, Any]]
+    reached: Place | None = None
+
+
+def page(conn: Connection, wanted: Wanted, *, limit: int, after: Place | None = None) -> Page:
+    """The files that are wanted.
+
+    Args:
+        limit: at most so many.
+        after: only files that stand after this place, where the page before ended; of the kind that the order has.
+    """
+    beginning, whole = _likes(records.stored_path(wanted.path_like or ""))
+    values = {"ingestion_id": wanted.ingestion_id, "limit": limit, "beginning": beginning, "whole": whole}
+    if wanted.by_change:
+        at, file_id = after if isinstance(after, tuple) else (wanted.since, 0)
+        return _changed_page(conn, wanted, values | {"at": at, "id": file_id})
+    return _path_page(conn, wanted, values | {"after": records.stored_path(after) if isinstance(after, str) else None})
+
+
+def all_of(conn: Connection, wanted: Wanted, *, limit: int) -> Iterator[File]:
+    """At most ``limit`` of the files that are wanted, through as many pages as it takes."""
+    after = None
+    while limit > 0:
+        found = page(conn, wanted, limit=limit, after=after)
+        yield from (File(**values) for values in found.files)
+        limit, after = limit - len(found.files), found.reached
+        if after is None:
+            return
+
+
+def _path_page(conn: Connection, wanted: Wanted, values: dict[str, Any]) -> Page:
+    if _WILD.isdisjoint((wanted.path_like or "").rstrip("*")):
+        return Page(files=_read(conn, _by_path(wanted.status), values))
+    # The end is asked for first: what is looked at later may be more than a moment before, but never less.
+    end = conn.scalar(_last_path(wanted.status), values | {"most": MOST_PATHS})
+    files = _read(conn, _fitting_paths(wanted.status), values | {"end": end})
+    return Page(files=files, reached=None if end is None or len(files) == values["limit"] else records.told_path(end))
+
+
+def _changed_page(conn: Connection, wanted: Wanted, values: dict[str, Any]) -> Page:
+    if not wanted.path_like:
+        return Page(files=_read(conn, _by_change(wanted.status), values))
+    end = conn.execute(_last_change(wanted.status), values | {"most": MOST_CHANGES}).one_or_none()
+    end_at, end_id = (None, None) if end is None else end
+    files = _read(conn, _fitting_changes(wanted.status), values | {"end_at": end_at, "end_id": end_id})
+    return Page(files=files, reached=None if end is None or len(files) == values["limit"] else (end_at, end_id))
+
+
+def _read(conn: Connection, statement: TextClause, values: dict[str, Any]) -> list[dict[str, Any]]:
+    return [records.file_values(row) for row in conn.execute(statement, values)]
+
+
+def _in_status(status: FileStatus | None) -> str:
+    return "" if status is None else f" AND f.status = '{status}'"
+
+
+def _paths(status: FileStatus | None) -> str:
+    """The files as an index holds them by path."""
+    return f"""processed_files f WHERE f.ingestion_id = :ingestion_id{_in_status(status)}
+        AND f.file_path LIKE :beginning AND (CAST(:after AS text) IS NULL OR f.file_path > :after)"""
+
+
+def _changes(columns: str, status: FileStatus | None, most: str, more: str = "") -> str:
+    """Files in the order of their changes. The index has this order within each status, so the five are merged."""
+    parts = [
+        f"""(SELECT {columns} FROM processed_files f
+            WHERE f.ingestion_id = :ingestion_id AND f.status = '{each}'
+              AND (f.updated_at, f.id) > (coalesce(CAST(:at AS timestamptz), '-infinity'), :id) {more}
+            ORDER BY f.updated_at, f.id LIMIT {most})"""
+        for each in ((status,) if status else FileStatus)
+    ]
+    return " UNION ALL ".join(parts)
+
+
+@cache
+def _by_path(status: FileStatus | None) -> TextClause:
+    return named(
+        "browsing.by_path",
+        "The files of an ingestion by path, all or those of one status, perhaps below a folder.",
+        f"SELECT {_COLUMNS} FROM {_paths(status)} ORDER BY f.file_path LIMIT :limit",
+    )
+
+
+@cache
+def _last_path(status: FileStatus | None) -> TextClause:
+    return named(
+        "browsing.last_path",
+        "The last of the next so many paths, where there are so many.",
+        f"SELECT f.file_path FROM {_paths(status)} ORDER BY f.file_path OFFSET CAST(:most AS bigint) - 1 LIMIT 1",
+    )
+
+
+@cache
+def _fitting_paths(status: FileStatus | None) -> TextClause:
+    return named(
+        "browsing.fitting_paths",
+        "Which of the paths up to one fit a pattern: told by the index alone, then looked up.",
+        f"""SELECT {_COLUMNS} FROM (
+            SELECT f.file_path FROM {_paths(status)} AND (CAST(:end AS text) IS NULL OR f.file_path <= :end)
+              AND f.file_path LIKE :whole
+            ORDER BY f.file_path LIMIT :limit) fitting
+        JOIN processed_files f ON f.ingestion_id = :ingestion_id AND f.file_path = fitting.file_path
+        ORDER BY f.file_path""",
+    )
+
+
+@cache
+def _by_change(status: FileStatus | None) -> TextClause:
+    return named(
+        "browsing.by_change",
+        "The files of an ingestion in the order in which they changed.",
+        f"SELECT * FROM ({_changes(_COLUMNS, status, ':limit')}) f ORDER BY f.updated_at, f.id LIMIT :limit",
+    )
+
+
+@cache
+def _last_change(status: FileStatus | None) -> TextClause:
+    return named(
+        "browsing.last_change",
+        "The last of the next so many changes, where there are so many.",
+        f"""SELECT f.updated_at, f.id FROM ({_changes("f.updated_at, f.id", status, ":most")}) f
+        ORDER BY f.updated_at, f.id OFFSET CAST(:most AS bigint) - 1 LIMIT 1""",
+    )
+
+
+@cache
+def _fitting_changes(status: FileStatus | None) -> TextClause:
+    fits = """AND f.file_path LIKE :whole AND (CAST(:end_at AS timestamptz) IS NULL
+                OR (f.updated_at, f.id) <= (CAST(:end_at AS timestamptz), CAST(:end_id AS bigint)))"""
+    return named(
+        "browsing.fitting_changes",
+        "Which of the changes up to one are of files whose path fits a pattern.",
+        f"SELECT * FROM ({_changes(_COLUMNS, status, ':limit', fits)}) f ORDER BY f.updated_at, f.id LIMIT :limit",
+    )
+
+
+def _likes(pattern: str) -> tuple[str, str]:
+    r"""The LIKE patterns of how a glob begins, and of all of it; ``%``, ``_`` and ``\`` in it mean themselves."""
+    escaped = pattern.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    beginning = re.split(r"[*?]", escaped, maxsplit=1)[0] + "%"
+    return beginning, beginning if _WILD.isdisjoint(pattern) else escaped.replace("*", "%").replace("?", "_")
