@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from autoloader import __version__
 from autoloader.api import files, health, ingestions, problems, runs, trying
+from autoloader.api.callers import Remembered
 from autoloader.api.documents import DESCRIPTION, document
 from autoloader.api.figures import PREFIX, Figures, Timed
 from autoloader.api.limits import Limited
@@ -81,6 +82,7 @@ def application() -> Api:
         api.include_router(router, prefix=prefix)
     problems.install(api)
     api.state.figures = Figures()
+    api.state.remembered = Remembered()
     api.add_middleware(Limited)
     api.add_middleware(Timed, figures=api.state.figures)
     return api

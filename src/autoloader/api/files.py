@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Body, Query, Response
 from pydantic import AwareDatetime
 
 from autoloader.api import answers, paging
@@ -19,7 +19,12 @@ from autoloader.model import FileStatus
 router = APIRouter(tags=["files"], route_class=Told)
 
 
-@router.get("/ingestions/{ingestion_id}/files", responses=failing(NotKnown), summary="List the files of an ingestion")
+@router.get(
+    "/ingestions/{ingestion_id}/files",
+    response_model=answers.FilePage,
+    responses=failing(NotKnown),
+    summary="List the files of an ingestion",
+)
 def list_files(
     ingestion_id: Id,
     caller: Reader,
@@ -34,7 +39,7 @@ def list_files(
     ] = None,
     limit: paging.Limit = 100,
     cursor: paging.Cursor = None,
-) -> answers.FilePage:
+) -> Response:
     """By path, a page at a time.
 
     With `since`, and where PROCESSING ones are asked for, by when they changed. Each page is answered in a short time,
@@ -45,9 +50,8 @@ def list_files(
     after = paging.after_change(cursor) if wanted.by_change else paging.after_name(cursor)
     with connected(runtime.database) as connection:
         tenants.require_ingestion(connection, caller.tenant_id, ingestion_id)
-        found = browsing.page(connection, wanted, limit=limit + 1, after=after)
-    page, following = paging.cut(found.files, limit, wanted.place, reached=found.reached)
-    return answers.FilePage.of({"items": page, "next_cursor": following})
+        found = browsing.page(connection, wanted, limit=limit, after=after)
+    return paging.told(found.items, found.following)
 
 
 @router.get("/files/{file_id}", responses=failing(NotKnown), summary="Get a file with its history")

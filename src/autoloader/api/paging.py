@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
-from fastapi import Query
+from fastapi import Query, Response
 
 from autoloader.errors import UsageError
 
@@ -22,19 +22,21 @@ Cursor = Annotated[
 ]
 
 
-def cut(
-    found: Sequence[Item], limit: int, place: Callable[[Item], Place], *, reached: Place | None = None
-) -> tuple[Sequence[Item], str | None]:
+def cut(found: Sequence[Item], limit: int, place: Callable[[Item], Place]) -> tuple[Sequence[Item], str | None]:
     """A page and the cursor of the next one, None where this is the last.
 
     Args:
         found: one item more than a page, where there is one.
         place: where an item stands in the order of the list.
-        reached: up to where was looked, where that is not the end and the page is not full.
     """
     page = found[:limit]
-    following = place(page[-1]) if len(found) > limit else reached
-    return page, None if following is None else written(following)
+    return page, written(place(page[-1])) if len(found) > limit else None
+
+
+def told(items: str, following: Place | None) -> Response:
+    """The answer that is a page whose items are JSON already."""
+    cursor = "null" if following is None else f'"{written(following)}"'
+    return Response(f'{{"items":{items},"next_cursor":{cursor}}}', media_type="application/json")
 
 
 def after_name(cursor: str | None) -> str | None:

@@ -61,7 +61,12 @@ def trigger(
     return answers.Run.of(run)
 
 
-@router.get("/ingestions/{ingestion_id}/runs", responses=failing(NotKnown), summary="List the runs of an ingestion")
+@router.get(
+    "/ingestions/{ingestion_id}/runs",
+    response_model=answers.RunPage,
+    responses=failing(NotKnown),
+    summary="List the runs of an ingestion",
+)
 def list_of_ingestion(
     ingestion_id: Id,
     caller: Reader,
@@ -69,15 +74,15 @@ def list_of_ingestion(
     status: InStatus = None,
     limit: paging.Limit = 100,
     cursor: paging.Cursor = None,
-) -> answers.RunPage:
+) -> Response:
     """The newest first, a page at a time."""
     return _page(runtime, caller.tenant_id, ingestion_id, status, limit, cursor)
 
 
-@router.get("/runs", summary="List the runs of every ingestion")
+@router.get("/runs", response_model=answers.RunPage, summary="List the runs of every ingestion")
 def list_all(
     caller: Reader, runtime: Parts, status: InStatus = None, limit: paging.Limit = 100, cursor: paging.Cursor = None
-) -> answers.RunPage:
+) -> Response:
     """The tenant's runs, the newest first, a page at a time."""
     return _page(runtime, caller.tenant_id, None, status, limit, cursor)
 
@@ -122,11 +127,10 @@ def _cancelled(run: Run) -> Run:
 
 def _page(
     runtime: Runtime, tenant_id: str, ingestion_id: int | None, status: RunStatus | None, limit: int, cursor: str | None
-) -> answers.RunPage:
+) -> Response:
     before = paging.before_id(cursor)
     with connected(runtime.database) as connection:
         found = tenants.runs(
-            connection, tenant_id, limit=limit + 1, before_id=before, ingestion_id=ingestion_id, status=status
+            connection, tenant_id, limit=limit, before_id=before, ingestion_id=ingestion_id, status=status
         )
-    page, following = paging.cut(found, limit, lambda each: each["id"])
-    return answers.RunPage.of({"items": page, "next_cursor": following})
+    return paging.told(found.items, None if found.last is None else found.last["id"])

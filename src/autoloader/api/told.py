@@ -8,6 +8,7 @@ it after every question to the ledger. Handlers that wait for a store or a catal
 own, so that nobody waits for them.
 """
 
+import os
 from collections.abc import Callable, Coroutine
 from functools import partial, wraps
 from http import HTTPStatus
@@ -22,8 +23,7 @@ from pydantic import BaseModel
 
 from autoloader.api.callers import Asking
 
-import os
-QUICK_AT_ONCE, PATIENT_AT_ONCE = int(os.environ.get("TOKENS","4")), 32
+QUICK_AT_ONCE, PATIENT_AT_ONCE = int(os.environ.get("TOKENS", "4")), 32
 
 Handler = Callable[..., BaseModel | Response | None]
 AnyHandler = TypeVar("AnyHandler", bound=Handler)

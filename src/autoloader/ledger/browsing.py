@@ -13,26 +13,28 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from autoloader.ledger import records
+from autoloader.ledger import json_pages, records
+from autoloader.ledger.schema import processed_files
 from autoloader.ledger.statement import named
 from autoloader.model import File, FileStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
+    from collections.abc import Callable, Iterator, Mapping
 
     from sqlalchemy import Connection, TextClause
 
-Place = str | tuple["datetime", int]
+Place = str | tuple[datetime, int]
 """Where a file stands: its path; or when it changed, and its id."""
 
-MOST_PATHS, MOST_CHANGES = 25_000, 10_000
+MOST_PATHS, MOST_CHANGES = 10_000, 10_000
 """So many are looked at for one page: paths, which an index holds, or whole rows in the order of their changes."""
 
 _COLUMNS = records.columns(File, "f")
+_TOLD = json_pages.columns(processed_files, *records.names(File))
 _WILD = frozenset("*?")
 
 
@@ -55,71 +57,90 @@ class Wanted:
         """Whether they come in the order in which they changed, not of their paths."""
         return self.since is not None or self.status is FileStatus.PROCESSING
 
-    def place(self, file: dict[str, Any]) -> Place:
-        """Where one of them stands in their order."""
-        return (file["updated_at"], file["id"]) if self.by_change else file["file_path"]
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
     """Files in their order.
 
     Attributes:
-        files: the values of each by the names of its fields.
-        reached: the last place that was looked at, where there is more to be looked at; None where the page is full or
-            the last one.
+        items: a JSON array of them.
+        following: the place after which the next page begins; None where this is the last one.
     """
 
-    files: list[dict[str, Any]]
+    items: str
+    following: Place | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Look:
+    """How a page is found.
+
+    Attributes:
+        statement: gives the rows, as JSON or not.
+        reached: how far it looks; None: to the end.
+    """
+
+    statement: Callable[..., TextClause]
+    values: dict[str, Any]
     reached: Place | None = None
 
 
 def page(conn: Connection, wanted: Wanted, *, limit: int, after: Place | None = None) -> Page:
-    """The files that are wanted.
+    """The files that are wanted, as JSON.
 
     Args:
         limit: at most so many.
         after: only files that stand after this place, where the page before ended; of the kind that the order has.
     """
-    beginning, whole = _likes(records.stored_path(wanted.path_like or ""))
-    values = {"ingestion_id": wanted.ingestion_id, "limit": limit, "beginning": beginning, "whole": whole}
-    if wanted.by_change:
-        at, file_id = after if isinstance(after, tuple) else (wanted.since, 0)
-        return _changed_page(conn, wanted, values | {"at": at, "id": file_id})
-    return _path_page(conn, wanted, values | {"after": records.stored_path(after) if isinstance(after, str) else None})
+    look = _look(conn, wanted, after)
+    found = json_pages.read(conn, look.statement(wanted.status, as_json=True), look.values, limit=limit)
+    return Page(items=found.items, following=look.reached if found.last is None else _place(wanted, found.last))
 
 
 def all_of(conn: Connection, wanted: Wanted, *, limit: int) -> Iterator[File]:
     """At most ``limit`` of the files that are wanted, through as many pages as it takes."""
     after = None
     while limit > 0:
-        found = page(conn, wanted, limit=limit, after=after)
-        yield from (File(**values) for values in found.files)
-        limit, after = limit - len(found.files), found.reached
+        look = _look(conn, wanted, after)
+        found = conn.execute(look.statement(wanted.status, as_json=False), look.values | {"limit": limit}).all()
+        yield from map(records.file, found)
+        limit, after = limit - len(found), look.reached
         if after is None:
             return
 
 
-def _path_page(conn: Connection, wanted: Wanted, values: dict[str, Any]) -> Page:
+def _place(wanted: Wanted, file: Mapping[str, Any]) -> Place:
+    if wanted.by_change:
+        return datetime.fromisoformat(file["updated_at"]), file["id"]
+    return records.told_path(file["file_path"])
+
+
+def _look(conn: Connection, wanted: Wanted, after: Place | None) -> _Look:
+    beginning, whole = _likes(records.stored_path(wanted.path_like or ""))
+    values = {"ingestion_id": wanted.ingestion_id, "beginning": beginning, "whole": whole}
+    if wanted.by_change:
+        at, file_id = after if isinstance(after, tuple) else (wanted.since, 0)
+        return _look_at_changes(conn, wanted, values | {"at": at, "id": file_id})
+    after_path = records.stored_path(after) if isinstance(after, str) else None
+    return _look_at_paths(conn, wanted, values | {"after": after_path})
+
+
+def _look_at_paths(conn: Connection, wanted: Wanted, values: dict[str, Any]) -> _Look:
     if _WILD.isdisjoint((wanted.path_like or "").rstrip("*")):
-        return Page(files=_read(conn, _by_path(wanted.status), values))
-    # The end is asked for first: what is looked at later may be more than a moment before, but never less.
+        return _Look(statement=_by_path, values=values)
+    # Asked for first: what is looked at later may be more than what was there then, but never less.
     end = conn.scalar(_last_path(wanted.status), values | {"most": MOST_PATHS})
-    files = _read(conn, _fitting_paths(wanted.status), values | {"end": end})
-    return Page(files=files, reached=None if end is None or len(files) == values["limit"] else records.told_path(end))
+    reached = None if end is None else records.told_path(end)
+    return _Look(statement=_fitting_paths, values=values | {"end": end}, reached=reached)
 
 
-def _changed_page(conn: Connection, wanted: Wanted, values: dict[str, Any]) -> Page:
+def _look_at_changes(conn: Connection, wanted: Wanted, values: dict[str, Any]) -> _Look:
     if not wanted.path_like:
-        return Page(files=_read(conn, _by_change(wanted.status), values))
+        return _Look(statement=_by_change, values=values)
     end = conn.execute(_last_change(wanted.status), values | {"most": MOST_CHANGES}).one_or_none()
-    end_at, end_id = (None, None) if end is None else end
-    files = _read(conn, _fitting_changes(wanted.status), values | {"end_at": end_at, "end_id": end_id})
-    return Page(files=files, reached=None if end is None or len(files) == values["limit"] else (end_at, end_id))
-
-
-def _read(conn: Connection, statement: TextClause, values: dict[str, Any]) -> list[dict[str, Any]]:
-    return [records.file_values(row) for row in conn.execute(statement, values)]
+    end_at, end_id = (None, None) if end is None else (end.updated_at, end.id)
+    reached = None if end is None else (end.updated_at, end.id)
+    return _Look(statement=_fitting_changes, values=values | {"end_at": end_at, "end_id": end_id}, reached=reached)
 
 
 def _in_status(status: FileStatus | None) -> str:
@@ -144,12 +165,17 @@ def _changes(columns: str, status: FileStatus | None, most: str, more: str = "")
     return " UNION ALL ".join(parts)
 
 
+def _rows(sql: str, *, as_json: bool) -> str:
+    return json_pages.page(sql, _TOLD) if as_json else sql
+
+
 @cache
-def _by_path(status: FileStatus | None) -> TextClause:
+def _by_path(status: FileStatus | None, *, as_json: bool) -> TextClause:
+    rows = f"SELECT {_COLUMNS} FROM {_paths(status)} ORDER BY f.file_path LIMIT :limit"
     return named(
         "browsing.by_path",
         "The files of an ingestion by path, all or those of one status, perhaps below a folder.",
-        f"SELECT {_COLUMNS} FROM {_paths(status)} ORDER BY f.file_path LIMIT :limit",
+        _rows(rows, as_json=as_json),
     )
 
 
@@ -163,25 +189,27 @@ def _last_path(status: FileStatus | None) -> TextClause:
 
 
 @cache
-def _fitting_paths(status: FileStatus | None) -> TextClause:
-    return named(
-        "browsing.fitting_paths",
-        "Which of the paths up to one fit a pattern: told by the index alone, then looked up.",
-        f"""SELECT {_COLUMNS} FROM (
+def _fitting_paths(status: FileStatus | None, *, as_json: bool) -> TextClause:
+    rows = f"""SELECT {_COLUMNS} FROM (
             SELECT f.file_path FROM {_paths(status)} AND (CAST(:end AS text) IS NULL OR f.file_path <= :end)
               AND f.file_path LIKE :whole
             ORDER BY f.file_path LIMIT :limit) fitting
         JOIN processed_files f ON f.ingestion_id = :ingestion_id AND f.file_path = fitting.file_path
-        ORDER BY f.file_path""",
+        ORDER BY f.file_path"""
+    return named(
+        "browsing.fitting_paths",
+        "Which of the paths up to one fit a pattern: told by the index alone, then looked up.",
+        _rows(rows, as_json=as_json),
     )
 
 
 @cache
-def _by_change(status: FileStatus | None) -> TextClause:
+def _by_change(status: FileStatus | None, *, as_json: bool) -> TextClause:
+    rows = f"SELECT * FROM ({_changes(_COLUMNS, status, ':limit')}) f ORDER BY f.updated_at, f.id LIMIT :limit"
     return named(
         "browsing.by_change",
         "The files of an ingestion in the order in which they changed.",
-        f"SELECT * FROM ({_changes(_COLUMNS, status, ':limit')}) f ORDER BY f.updated_at, f.id LIMIT :limit",
+        _rows(rows, as_json=as_json),
     )
 
 
@@ -196,13 +224,14 @@ def _last_change(status: FileStatus | None) -> TextClause:
 
 
 @cache
-def _fitting_changes(status: FileStatus | None) -> TextClause:
+def _fitting_changes(status: FileStatus | None, *, as_json: bool) -> TextClause:
     fits = """AND f.file_path LIKE :whole AND (CAST(:end_at AS timestamptz) IS NULL
                 OR (f.updated_at, f.id) <= (CAST(:end_at AS timestamptz), CAST(:end_id AS bigint)))"""
+    rows = f"SELECT * FROM ({_changes(_COLUMNS, status, ':limit', fits)}) f ORDER BY f.updated_at, f.id LIMIT :limit"
     return named(
         "browsing.fitting_changes",
         "Which of the changes up to one are of files whose path fits a pattern.",
-        f"SELECT * FROM ({_changes(_COLUMNS, status, ':limit', fits)}) f ORDER BY f.updated_at, f.id LIMIT :limit",
+        _rows(rows, as_json=as_json),
     )
 
 

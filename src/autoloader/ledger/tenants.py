@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from autoloader.errors import NotKnown
-from autoloader.ledger import records
+from autoloader.ledger import json_pages, records
+from autoloader.ledger.schema import runs as runs_table
 from autoloader.ledger.statement import named
 from autoloader.model import File, Ingestion, Run
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from autoloader.ledger.json_pages import JsonPage
     from autoloader.model import IngestionStatus, RunStatus
 
 _INGESTION_COLUMNS = records.columns(Ingestion, "i")
@@ -42,31 +44,35 @@ _RUN = named(
     "One run of a tenant by its id.",
     f"SELECT {_RUN_COLUMNS} FROM runs r WHERE r.id = :id AND r.tenant_id = :tenant_id",
 )
-_RUNS = """SELECT {columns} FROM runs r
+_RUNS = json_pages.page(
+    """SELECT r.* FROM runs r
     WHERE {of} AND (CAST(:before_id AS bigint) IS NULL OR r.id < :before_id) {status}
-    ORDER BY r.id DESC LIMIT :limit"""
+    ORDER BY r.id DESC LIMIT :limit""",
+    json_pages.columns(runs_table, *(name for name in records.names(Run) if name != "worker"))
+    + ", CAST(extract(epoch FROM f.ended_at - f.started_at) AS float8) AS duration_seconds",
+)
 _OF_TENANT, _OF_INGESTION = "r.tenant_id = :tenant_id", "r.ingestion_id = :ingestion_id"
 _IN_STATUS = "AND r.status = :status"
 _RUN_PAGES = {
     (False, False): named(
         "tenants.runs",
         "The newest runs of a tenant, a page at a time.",
-        _RUNS.format(columns=_RUN_COLUMNS, of=_OF_TENANT, status=""),
+        _RUNS.format(of=_OF_TENANT, status=""),
     ),
     (False, True): named(
         "tenants.runs_in_status",
         "The newest runs of a tenant in one status, a page at a time.",
-        _RUNS.format(columns=_RUN_COLUMNS, of=_OF_TENANT, status=_IN_STATUS),
+        _RUNS.format(of=_OF_TENANT, status=_IN_STATUS),
     ),
     (True, False): named(
         "tenants.runs_of_ingestion",
         "The newest runs of one ingestion, a page at a time.",
-        _RUNS.format(columns=_RUN_COLUMNS, of=_OF_INGESTION, status=""),
+        _RUNS.format(of=_OF_INGESTION, status=""),
     ),
     (True, True): named(
         "tenants.runs_of_ingestion_in_status",
         "The newest runs of one ingestion in one status, a page at a time.",
-        _RUNS.format(columns=_RUN_COLUMNS, of=_OF_INGESTION, status=_IN_STATUS),
+        _RUNS.format(of=_OF_INGESTION, status=_IN_STATUS),
     ),
 }
 _FILE = named(
@@ -141,8 +147,8 @@ def runs(
     before_id: int | None = None,
     ingestion_id: int | None = None,
     status: RunStatus | None = None,
-) -> list[dict[str, Any]]:
-    """The values of the tenant's runs by the names of their fields, the newest first.
+) -> JsonPage:
+    """The tenant's runs as JSON, the newest first.
 
     Args:
         before_id: only runs older than this one: the cursor of the next page.
@@ -159,9 +165,8 @@ def runs(
         "ingestion_id": ingestion_id,
         "before_id": before_id,
         "status": status,
-        "limit": limit,
     }
-    return [records.run_values(row) for row in conn.execute(statement, values)]
+    return json_pages.read(conn, statement, values, limit=limit)
 
 
 def file(conn: Connection, tenant_id: str, file_id: int) -> File:
