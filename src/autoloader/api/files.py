@@ -9,7 +9,7 @@ from autoloader.api import answers, paging
 from autoloader.api.bodies import FilesToRetry, Id
 from autoloader.api.callers import Operator, Parts, Reader
 from autoloader.api.documents import failing
-from autoloader.api.told import Told
+from autoloader.api.told import Told, patient
 from autoloader.errors import NotKnown, WrongState
 from autoloader.ledger import browsing, tenants
 from autoloader.ledger import files as ledger_files
@@ -67,6 +67,7 @@ def get(file_id: Id, caller: Reader, runtime: Parts) -> answers.FileStory:
 @router.post(
     "/ingestions/{ingestion_id}/files/retry", responses=failing(NotKnown, WrongState), summary="Retry failed files"
 )
+@patient
 def retry(
     ingestion_id: Id, caller: Operator, runtime: Parts, body: Annotated[FilesToRetry | None, Body()] = None
 ) -> answers.Retried:

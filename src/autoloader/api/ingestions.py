@@ -138,6 +138,7 @@ def change(
     responses=failing(NotKnown, WrongState, EditedMeanwhile),
     summary="Delete an ingestion",
 )
+@patient
 def delete(ingestion_id: Id, caller: Admin, runtime: Parts, if_match: IfMatch = None) -> None:
     """Delete it with its runs and the history of its files. The table and its rows stay."""
     with transaction(runtime.database) as connection:
@@ -150,6 +151,7 @@ def delete(ingestion_id: Id, caller: Admin, runtime: Parts, if_match: IfMatch = 
     responses=answering(200, "ETag") | failing(NotKnown, WrongState, EditedMeanwhile),
     summary="Pause an ingestion",
 )
+@patient
 def pause(ingestion_id: Id, caller: Operator, runtime: Parts, response: Response) -> answers.Ingestion:
     """No run starts until it is resumed; a run that goes on is not stopped by it."""
     return _told(_moved(runtime, caller, ingestion_id, IngestionStatus.PAUSED), response)
@@ -160,6 +162,7 @@ def pause(ingestion_id: Id, caller: Operator, runtime: Parts, response: Response
     responses=answering(200, "ETag") | failing(NotKnown, WrongState, EditedMeanwhile),
     summary="Resume an ingestion",
 )
+@patient
 def resume(ingestion_id: Id, caller: Operator, runtime: Parts, response: Response) -> answers.Ingestion:
     """A paused ingestion, or one in ERROR, may run again."""
     return _told(_moved(runtime, caller, ingestion_id, IngestionStatus.ACTIVE), response)

@@ -10,7 +10,7 @@ from autoloader.api.bodies import Id, IdempotencyKey, NewRun
 from autoloader.api.callers import Operator, Parts, Reader
 from autoloader.api.documents import answering, failing
 from autoloader.api.repeating import asked, once
-from autoloader.api.told import Told
+from autoloader.api.told import Told, patient
 from autoloader.errors import NotKnown, WrongState
 from autoloader.ledger import runs as ledger_runs
 from autoloader.ledger import tenants
@@ -30,6 +30,7 @@ InStatus = Annotated[RunStatus | None, Query(description="Only these.")]
     | failing(NotKnown, WrongState),
     summary="Run an ingestion",
 )
+@patient
 def trigger(
     ingestion_id: Id,
     caller: Operator,
@@ -107,6 +108,7 @@ def get(run_id: Id, caller: Reader, runtime: Parts) -> answers.Run:
 
 
 @router.post("/runs/{run_id}/cancel", responses=failing(NotKnown, WrongState), summary="Cancel a run")
+@patient
 def cancel(run_id: Id, caller: Operator, runtime: Parts) -> answers.Run:
     """Stop it: no load begins any more, and the one in hand is interrupted. What was not loaded waits for the next run.
 

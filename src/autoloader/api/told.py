@@ -4,11 +4,10 @@ FastAPI by itself would change threads for each dependency, for the handler and 
 against the answer it is declared to be. With many clients at once these changes take longer than the work.
 
 Only a few threads answer at a time: they share one interpreter, and the more of them want it, the longer each waits for
-it after every question to the ledger. Handlers that wait for a store or a catalog (``patient``) have threads of their
-own, so that nobody waits for them.
+it after every question to the ledger. Handlers that may wait for a store, a catalog or a lock in the ledger
+(``patient``) have threads of their own, so that nobody waits for them.
 """
 
-import os
 from collections.abc import Callable, Coroutine
 from functools import partial, wraps
 from http import HTTPStatus
@@ -23,7 +22,7 @@ from pydantic import BaseModel
 
 from autoloader.api.callers import Asking
 
-QUICK_AT_ONCE, PATIENT_AT_ONCE = int(os.environ.get("TOKENS", "4")), 32
+QUICK_AT_ONCE, PATIENT_AT_ONCE = 4, 32
 
 Handler = Callable[..., BaseModel | Response | None]
 AnyHandler = TypeVar("AnyHandler", bound=Handler)
@@ -32,7 +31,7 @@ _patient_limiter: RunVar[CapacityLimiter] = RunVar("patient")
 
 
 def patient(handler: AnyHandler) -> AnyHandler:
-    """Mark a handler that may wait for something other than the ledger."""
+    """Mark a handler that may wait for others: for a store, a catalog, or whoever changes the same rows."""
     _patient.add(handler)
     return handler
 
