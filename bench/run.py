@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import crews
 from autoloader.stack import Stack
 from cases import FULL, Case, quick
 from contestants import Arena
@@ -66,13 +67,22 @@ def bench(connections: Connections, folder: Path, options: argparse.Namespace) -
         began = time.perf_counter()
         case = replace(chosen, size_bytes=upload(store, chosen.dataset))
         print(f"  {case.size_bytes / 1e6:,.0f} MB in {time.perf_counter() - began:.0f} s", flush=True)
-        names = [name for name in case.contestants if name != DLT or options.dlt]
-        if names:
-            figures += race(arena, case.dataset, names, options.repeat)
-        else:
-            figures += second_runs(arena, case.dataset, options.repeat)
+        figures += measured(arena, case, options)
         cases.append(case)
     return figures, cases
+
+
+def measured(arena: Arena, case: Case, options: argparse.Namespace) -> list[Figure]:
+    """The figures of one case whose data is there."""
+    match case.dataset.name:
+        case crews.SHARED:
+            return crews.share(arena, case.dataset, options.repeat)
+        case crews.FAIR:
+            return crews.be_fair(arena, case.dataset, options.repeat)
+    names = [name for name in case.contestants if name != DLT or options.dlt]
+    if names:
+        return race(arena, case.dataset, names, options.repeat)
+    return second_runs(arena, case.dataset, options.repeat)
 
 
 def tell(figures: Sequence[Figure]) -> bool:

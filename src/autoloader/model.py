@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+"""What names of ingestions, tokens and tenants look like: they stand in addresses and file names."""
+
 DEFAULT_TENANT = "default"
 DEFAULT_MAX_FILE_SIZE_BYTES = 5 * 1024**3
 DEFAULT_MAX_RETRIES = 3

@@ -130,6 +130,10 @@ class Runtime:
         Returns:
             How many threads did not end in time; see ``workers.work_forever``.
         """
+        # A worker lives long: what others import at their first load, it has at hand before it takes one up.
+        from autoloader import loading, recovery, sampling  # noqa: F401, PLC0415  see above
+        from autoloader.engines import embedded  # noqa: F401, PLC0415  likewise
+
         return work_forever(self._parts(), concurrency=concurrency, stopping=stopping, grace=grace)
 
     @contextmanager

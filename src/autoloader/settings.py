@@ -43,6 +43,10 @@ class Settings(BaseSettings):
     max_files_per_load: int = Field(10_000, ge=1, description="Files one load takes at most.")
     max_bytes_per_load: int = Field(2 * 1024**3, ge=1, description="Bytes one load takes; a larger file goes alone.")
     lease_seconds: int = Field(60, ge=3, description="Silence after which a worker's load counts as lost.")
+    url: str | None = Field(
+        None, description="A running service that does what is typed here. Unset: it is done with the database itself."
+    )
+    token: SecretStr | None = Field(None, description="The API token for that service.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="Least level logged.")
     log_format: Literal["console", "json"] = Field("console", description="How a log line is written, on stderr.")
 

@@ -95,17 +95,29 @@ def test_small_batches_give_the_same_rows_in_more_data_files(loads: Any, put: Pu
     loads.engine._batch_bytes = 1_000_000
     result = loads.load("id BIGINT, s STRING")
     assert sorted(row["id"] for row in result.rows) == list(range(10))
-    assert len(result.data_files) == 5
+    assert len(result.data_files) == 6
 
 
 def test_a_batch_holds_whole_files_and_a_larger_file_goes_alone(loads: Any, put: Put) -> None:
     put("a.json", "1")
     (claimed,) = loads.files()
-    sizes = [40, 70, 500, 10, 10]
+    sizes = [40, 70, 500, 40, 50, 10]
     files = [replace(claimed, file_id=at, size_bytes=size) for at, size in enumerate(sizes)]
-    files.append(replace(claimed, file_id=5, path=claimed.path + ".gz", size_bytes=20))
+    files.append(replace(claimed, file_id=6, path=claimed.path + ".gz", size_bytes=20))
     found = [[ordinal for ordinal, _ in batch] for batch in batches(files, 100)]
-    assert found == [[0], [1], [2], [3, 4], [5]]
+    assert found == [[0], [1], [2], [3, 4, 5], [6]]
+
+
+def test_the_first_batches_are_smaller_where_there_is_enough_for_more_of_them(loads: Any, put: Put) -> None:
+    put("a.json", "1")
+    (claimed,) = loads.files()
+
+    def sizes(count: int) -> list[int]:
+        files = [replace(claimed, file_id=at, size_bytes=10) for at in range(count)]
+        return [len(batch) for batch in batches(files, 160)]
+
+    assert sizes(40) == [4, 8, 16, 12]
+    assert sizes(8) == [8]
 
 
 def test_keys_that_are_hard_to_name_are_read_like_any_other(loads: Any, put: Put) -> None:

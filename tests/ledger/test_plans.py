@@ -35,6 +35,8 @@ NOT_EXPLAINABLE = {
 """ANALYZE and DROP have no plan."""
 
 SEED = """
+UPDATE ingestions SET files = CASE name WHEN 'small' THEN 40 ELSE 50000 END;
+
 INSERT INTO runs (ingestion_id, tenant_id, trigger, status, started_at, ended_at)
 SELECT i.id, 'default', 'manual', 'SUCCESS', now(), now()
 FROM ingestions i, generate_series(1, CASE i.name WHEN 'small' THEN 10 ELSE 1500 END) n;
@@ -220,6 +222,7 @@ def look_at_everything(ledger: Ledger, ingestion: Ingestion, run_id: int) -> Non
         files.waiting_objects(connection, ingestion.id, limit=100)
         files.failed_in_run(connection, run_id, limit=5)
         files.find(connection, f"{SOURCE}000100")
+        files.find(connection, f"{SOURCE}000100", tenant_id="default")
         (file,) = files.find(connection, f"{SOURCE}000100", ingestion.id)
         files.get(connection, file.id)
         files.history(connection, file.id)

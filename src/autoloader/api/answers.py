@@ -174,6 +174,12 @@ class FilePage(Answer):
     next_cursor: NextCursor = None
 
 
+class FileCounts(Answer):
+    """How many files of an ingestion are in each status."""
+
+    files: dict[FileStatus, int] = Field(examples=[{"DISCOVERED": 0, "PROCESSING": 0, "SUCCESS": 12}])
+
+
 class FileVersion(Answer):
     """One version of a file in one load, or a decision of discovery about it."""
 
@@ -243,6 +249,7 @@ class FileReason(Answer):
 class Preview(Answer):
     """What a run would do. Nothing was written."""
 
+    source_path: str = Field(description="Where was looked.", examples=["s3://landing/events/"])
     schema_text: str | None = Field(
         alias="schema_json",
         validation_alias=AliasChoices("schema_json", "schema_text"),

@@ -54,6 +54,34 @@ def list_files(
     return paging.told(found.items, found.following)
 
 
+@router.get(
+    "/ingestions/{ingestion_id}/files/counts", responses=failing(NotKnown), summary="Count the files of an ingestion"
+)
+def count(ingestion_id: Id, caller: Reader, runtime: Parts) -> answers.FileCounts:
+    """How many files are in each status.
+
+    Only while two statuses have many are they all counted, which takes a tenth of a second for every million.
+    """
+    with connected(runtime.database) as connection:
+        tenants.require_ingestion(connection, caller.tenant_id, ingestion_id)
+        counted = ledger_files.counts(connection, ingestion_id)
+    return answers.FileCounts(files={status: counted.get(status, 0) for status in FileStatus})
+
+
+@router.get("/files", summary="Find a path in every ingestion")
+def find(
+    caller: Reader,
+    runtime: Parts,
+    path: Annotated[
+        str, Query(max_length=2048, description="The whole path, as it is.", examples=["s3://landing/events/a.json"])
+    ],
+) -> answers.FilePage:
+    """The file at this path as each of the tenant's ingestions knows it; all of them are on one page."""
+    with connected(runtime.database) as connection:
+        found = ledger_files.find(connection, path, tenant_id=caller.tenant_id)
+    return answers.FilePage(items=[answers.File.of(each) for each in found])
+
+
 @router.get("/files/{file_id}", responses=failing(NotKnown), summary="Get a file with its history")
 def get(file_id: Id, caller: Reader, runtime: Parts) -> answers.FileStory:
     """The current version of a file, what became of it, and every earlier version and attempt."""

@@ -26,7 +26,7 @@ from autoloader.errors import (
 from autoloader.ledger import ingestions as ledger_ingestions
 from autoloader.ledger import tenants
 from autoloader.ledger.database import connected, transaction
-from autoloader.model import Ingestion, IngestionStatus
+from autoloader.model import NAME, Ingestion, IngestionStatus
 from autoloader.runtime import Runtime
 from autoloader.vault import CREDENTIAL_SECRETS, FILE, VARIABLE
 
@@ -68,7 +68,7 @@ def list_all(
     caller: Reader,
     runtime: Parts,
     status: Annotated[IngestionStatus | None, Query(description="Only these.")] = None,
-    name: Annotated[str | None, Query(description="Only the one of this name.", pattern=defining.NAME)] = None,
+    name: Annotated[str | None, Query(description="Only the one of this name.", pattern=NAME)] = None,
     limit: paging.Limit = 100,
     cursor: paging.Cursor = None,
 ) -> answers.IngestionPage:
@@ -194,12 +194,21 @@ def require_may_use(caller: Caller, credentials: dict[str, Any]) -> None:
         )
 
 
+def require_may_change(caller: Caller, before: Ingestion, draft: dict[str, Any]) -> None:
+    """Make sure that the caller may name what only this machine has, where the draft names something new.
+
+    Raises:
+        NotAllowed: as ``require_may_use``.
+    """
+    if draft["source_credentials"] != defining.as_draft(before)["source_credentials"]:
+        require_may_use(caller, draft["source_credentials"])
+
+
 def _edited(
     runtime: Runtime, caller: Caller, before: Ingestion, draft: dict[str, Any], if_match: str | None
 ) -> Ingestion:
     _require_version(before, if_match)
-    if draft["source_credentials"] != defining.as_draft(before)["source_credentials"]:
-        require_may_use(caller, draft["source_credentials"])
+    require_may_change(caller, before, draft)
     return defining.edit(runtime.database, before, draft, runtime.check_table, runtime.vault)
 
 

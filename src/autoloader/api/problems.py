@@ -138,7 +138,7 @@ def _not_valid(request: Request, error: Exception) -> Response:
             return _ours(request, refused)
     found = [FieldProblem(field=_name(entry), message=str(entry["msg"])) for entry in error.errors()]
     first = found[0]
-    problem = of_status(HTTPStatus.UNPROCESSABLE_ENTITY, f"{first.field}: {first.message}")
+    problem = of_status(HTTPStatus.UNPROCESSABLE_ENTITY, _sentence(first))
     return answer(problem.model_copy(update={"type": URN + "UsageError", "field": first.field, "errors": found}))
 
 
@@ -148,6 +148,13 @@ def _name(entry: dict[str, Any]) -> str:
     if entry["type"] == "json_invalid":
         return str(where)
     return ".".join(str(part) for part in rest) or str(where)
+
+
+def _sentence(problem: FieldProblem) -> str:
+    """What is wrong, in the words that ``defining`` has for it as well."""
+    if problem.message == "Field required":
+        return f"{problem.field} is required"
+    return f"{problem.field}: {problem.message[0].lower()}{problem.message[1:]}"
 
 
 def _of_http(_request: Request, error: Exception) -> Response:

@@ -15,7 +15,7 @@ from autoloader.errors import NotKnown, WrongState
 from autoloader.ledger import runs as ledger_runs
 from autoloader.ledger import tenants
 from autoloader.ledger.database import connected, transaction
-from autoloader.model import Run, RunStatus, RunTrigger
+from autoloader.model import RunStatus, RunTrigger
 from autoloader.runtime import Runtime
 
 router = APIRouter(tags=["runs"], route_class=Told)
@@ -115,16 +115,7 @@ def cancel(run_id: Id, caller: Operator, runtime: Parts) -> answers.Run:
     A run that is cancelled already is answered as it is.
     """
     with transaction(runtime.database) as connection:
-        tenants.run(connection, caller.tenant_id, run_id)
-        ledger_runs.cancel(connection, run_id)
-        run = tenants.run(connection, caller.tenant_id, run_id)
-    return answers.Run.of(_cancelled(run))
-
-
-def _cancelled(run: Run) -> Run:
-    if run.status is not RunStatus.CANCELLED:
-        raise WrongState(f"run {run.id} has ended as {run.status}: there is nothing to cancel")
-    return run
+        return answers.Run.of(tenants.cancel(connection, caller.tenant_id, run_id))
 
 
 def _page(
@@ -132,7 +123,7 @@ def _page(
 ) -> Response:
     before = paging.before_id(cursor)
     with connected(runtime.database) as connection:
-        found = tenants.runs(
+        found = tenants.runs_page(
             connection, tenant_id, limit=limit, before_id=before, ingestion_id=ingestion_id, status=status
         )
     return paging.told(found.items, None if found.last is None else found.last["id"])

@@ -85,7 +85,7 @@ def _count() -> Column[int]:
 
 
 class IngestionColumns(TypedColumns):
-    """What to load, from where, into which table."""
+    """What to load, from where, into which table. ``files``: how many it has seen so far, so that most are not counted."""
 
     id: Named[int] = _id()
     tenant_id: Named[str] = Column(Text, nullable=False, server_default="default")
@@ -113,6 +113,7 @@ class IngestionColumns(TypedColumns):
     max_retries: Named[int] = Column(Integer, nullable=False)
     on_changed_file: Named[str] = Column(Text, nullable=False)
     version: Named[int] = Column(BigInteger, nullable=False, server_default=text("1"))
+    files: Named[int] = _count()
     created_at: Named[datetime] = _now()
     updated_at: Named[datetime] = _now()
 

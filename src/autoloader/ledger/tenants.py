@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from autoloader.errors import NotKnown
+from autoloader.errors import NotKnown, WrongState
 from autoloader.ledger import json_pages, records
+from autoloader.ledger import runs as ledger_runs
 from autoloader.ledger.schema import runs as runs_table
 from autoloader.ledger.statement import named
-from autoloader.model import File, Ingestion, Run
+from autoloader.model import File, Ingestion, Run, RunStatus
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, TextClause
 
     from autoloader.ledger.json_pages import JsonPage
-    from autoloader.model import IngestionStatus, RunStatus
+    from autoloader.model import IngestionStatus
 
 _INGESTION_COLUMNS = records.columns(Ingestion, "i")
 _RUN_COLUMNS = records.columns(Run, "r")
@@ -44,35 +46,22 @@ _RUN = named(
     "One run of a tenant by its id.",
     f"SELECT {_RUN_COLUMNS} FROM runs r WHERE r.id = :id AND r.tenant_id = :tenant_id",
 )
-_RUNS = json_pages.page(
-    """SELECT r.* FROM runs r
-    WHERE {of} AND (CAST(:before_id AS bigint) IS NULL OR r.id < :before_id) {status}
-    ORDER BY r.id DESC LIMIT :limit""",
+_RUNS = f"""SELECT {_RUN_COLUMNS} FROM runs r
+    WHERE {{of}} AND (CAST(:before_id AS bigint) IS NULL OR r.id < :before_id) {{status}}
+    ORDER BY r.id DESC LIMIT :limit"""
+_RUN_TOLD = (
     json_pages.columns(runs_table, *(name for name in records.names(Run) if name != "worker"))
-    + ", CAST(extract(epoch FROM f.ended_at - f.started_at) AS float8) AS duration_seconds",
+    + ", CAST(extract(epoch FROM f.ended_at - f.started_at) AS float8) AS duration_seconds"
 )
 _OF_TENANT, _OF_INGESTION = "r.tenant_id = :tenant_id", "r.ingestion_id = :ingestion_id"
 _IN_STATUS = "AND r.status = :status"
 _RUN_PAGES = {
-    (False, False): named(
-        "tenants.runs",
-        "The newest runs of a tenant, a page at a time.",
-        _RUNS.format(of=_OF_TENANT, status=""),
-    ),
-    (False, True): named(
-        "tenants.runs_in_status",
-        "The newest runs of a tenant in one status, a page at a time.",
-        _RUNS.format(of=_OF_TENANT, status=_IN_STATUS),
-    ),
-    (True, False): named(
-        "tenants.runs_of_ingestion",
-        "The newest runs of one ingestion, a page at a time.",
-        _RUNS.format(of=_OF_INGESTION, status=""),
-    ),
-    (True, True): named(
+    (False, False): ("tenants.runs", "The newest runs of a tenant, a page at a time."),
+    (False, True): ("tenants.runs_in_status", "The newest runs of a tenant in one status, a page at a time."),
+    (True, False): ("tenants.runs_of_ingestion", "The newest runs of one ingestion, a page at a time."),
+    (True, True): (
         "tenants.runs_of_ingestion_in_status",
         "The newest runs of one ingestion in one status, a page at a time.",
-        _RUNS.format(of=_OF_INGESTION, status=_IN_STATUS),
     ),
 }
 _FILE = named(
@@ -139,7 +128,20 @@ def run(conn: Connection, tenant_id: str, run_id: int) -> Run:
     return records.run(row)
 
 
-def runs(
+def runs(conn: Connection, tenant_id: str, *, limit: int, ingestion_id: int | None = None) -> list[Run]:
+    """The tenant's newest runs first.
+
+    Args:
+        ingestion_id: of this ingestion of the tenant, or of all where None.
+
+    Raises:
+        NotKnown: the tenant has no such ingestion.
+    """
+    statement, values = _runs(conn, tenant_id, ingestion_id, as_json=False)
+    return [records.run(row) for row in conn.execute(statement, values | {"before_id": None, "limit": limit})]
+
+
+def runs_page(
     conn: Connection,
     tenant_id: str,
     *,
@@ -148,7 +150,7 @@ def runs(
     ingestion_id: int | None = None,
     status: RunStatus | None = None,
 ) -> JsonPage:
-    """The tenant's runs as JSON, the newest first.
+    """A page of the tenant's runs, the newest first, as JSON.
 
     Args:
         before_id: only runs older than this one: the cursor of the next page.
@@ -157,16 +159,39 @@ def runs(
     Raises:
         NotKnown: the tenant has no such ingestion.
     """
+    statement, values = _runs(conn, tenant_id, ingestion_id, status, as_json=True)
+    return json_pages.read(conn, statement, values | {"before_id": before_id}, limit=limit)
+
+
+def _runs(
+    conn: Connection, tenant_id: str, ingestion_id: int | None, status: RunStatus | None = None, *, as_json: bool
+) -> tuple[TextClause, dict[str, Any]]:
     if ingestion_id is not None:
         require_ingestion(conn, tenant_id, ingestion_id)
-    statement = _RUN_PAGES[ingestion_id is not None, status is not None]
-    values = {
-        "tenant_id": tenant_id,
-        "ingestion_id": ingestion_id,
-        "before_id": before_id,
-        "status": status,
-    }
-    return json_pages.read(conn, statement, values, limit=limit)
+    statement = _run_statement(of_ingestion=ingestion_id is not None, in_status=status is not None, as_json=as_json)
+    return statement, {"tenant_id": tenant_id, "ingestion_id": ingestion_id, "status": status}
+
+
+@cache
+def _run_statement(*, of_ingestion: bool, in_status: bool, as_json: bool) -> TextClause:
+    of, status = _OF_INGESTION if of_ingestion else _OF_TENANT, _IN_STATUS if in_status else ""
+    rows = _RUNS.format(of=of, status=status)
+    return named(*_RUN_PAGES[of_ingestion, in_status], json_pages.page(rows, _RUN_TOLD) if as_json else rows)
+
+
+def cancel(conn: Connection, tenant_id: str, run_id: int) -> Run:
+    """End a run of the tenant that goes on; one that is cancelled already stays as it is.
+
+    Raises:
+        NotKnown: the tenant has no such run.
+        WrongState: it has ended otherwise.
+    """
+    run(conn, tenant_id, run_id)
+    ledger_runs.cancel(conn, run_id)
+    stopped = run(conn, tenant_id, run_id)
+    if stopped.status is not RunStatus.CANCELLED:
+        raise WrongState(f"run {run_id} has ended as {stopped.status}: there is nothing to cancel")
+    return stopped
 
 
 def file(conn: Connection, tenant_id: str, file_id: int) -> File:

@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from autoloader.engines.embedded.readers import BARE, NDJSON
+from autoloader.engines.embedded.screening import Screening
 from autoloader.engines.embedded.spool import Segment
 from autoloader.errors import BadRecord, FileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable
 
     from autoloader.engines.embedded.fetch import Block
     from autoloader.engines.embedded.readers import Layout, RecordReader
     from autoloader.engines.embedded.spool import Slice
     from autoloader.engines.embedded.tags import Tags
+    from autoloader.engines.embedded.tools import Tools
     from autoloader.model import ClaimedFile
 
-_SCREENED_AT_ONCE = 8 * 1024**2
 _CANONICAL_AT_ONCE = 1024**2
 
 
@@ -56,18 +56,17 @@ class Batch:
     Args:
         files: by ordinal.
         tags: of the load.
-        new_path: gives a fresh path in the spool.
+        tools: of the load.
     """
 
-    def __init__(self, files: dict[int, Intake], tags: Tags, new_path: Callable[[], Path]) -> None:
+    def __init__(self, files: dict[int, Intake], tags: Tags, tools: Tools) -> None:
         self.files = files
         self.plain: dict[Layout, Segment] = {}
         self.canonical: Segment | None = None
         self._adopted: list[Segment] = []
         self._tags = tags
-        self._new_path = new_path
-        self._waiting: list[tuple[Intake, bytes, bool]] = []
-        self._waiting_bytes = 0
+        self._new_path = tools.new_path
+        self._screening: Screening[Intake] = Screening(tools.screening)
 
     def add(self, block: Block) -> None:
         """Take the next block of one of the files."""
@@ -89,29 +88,24 @@ class Batch:
             if not intake.reader.settled or intake.reader.screen is None:
                 self._exact(intake, data, last=last)
             elif data:
-                self._wait(intake, data, last=last)
+                self._screen(intake, data, last=last)
         except FileError as error:
             intake.fail(error)
 
-    def _wait(self, intake: Intake, data: bytes, *, last: bool) -> None:
-        """Screen small blocks together; a file of many blocks goes one by one, for the next may depend on it."""
+    def _screen(self, intake: Intake, data: bytes, *, last: bool) -> None:
+        """Screen a block with others; where the next block of its file depends on it, at once."""
         if last and not data.endswith(b"\n"):
             data += b"\n"
-        self._waiting.append((intake, data, last))
-        self._waiting_bytes += len(data)
-        if not last or self._waiting_bytes >= _SCREENED_AT_ONCE:
-            self.flush()
+        reader = intake.reader
+        self._screening.add(intake, reader, data, last=last)
+        self._write(self._screening.done() if last or reader.independent else self._screening.all())
 
-    def flush(self) -> None:
-        """Screen what waits and write it down."""
-        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
-        for screen in {id(intake.reader.screen): intake.reader.screen for intake, *_ in waiting}.values():
-            group = [entry for entry in waiting if entry[0].reader.screen is screen]
-            for (intake, data, last), layout in zip(group, _layouts(group), strict=True):
-                if layout is None:
-                    self._exact(intake, data, last=last)
-                else:
-                    self._plain(intake, data, layout)
+    def _write(self, screened: Iterable[tuple[Intake, bytes, bool, Layout | None]]) -> None:
+        for intake, data, last, layout in screened:
+            if layout is None:
+                self._exact(intake, data, last=last)
+            else:
+                self._plain(intake, data, layout)
 
     def _plain(self, intake: Intake, data: bytes, layout: Layout) -> None:
         if layout not in self.plain:
@@ -166,7 +160,7 @@ class Batch:
 
     def close(self) -> None:
         """Nothing more comes: the segments can be read."""
-        self.flush()
+        self._write(self._screening.all())
         for segment in self.segments:
             segment.close()
 
@@ -203,15 +197,3 @@ class Batch:
             part.blank()
         intake.slices = []
         intake.records = 0
-
-
-def _layouts(group: Sequence[tuple[Intake, bytes, bool]]) -> list[Layout | None]:
-    """How each block can be read without a look at its records; None where it cannot."""
-    reader = group[0][0].reader
-    answers: list[Layout | None] = [None] * len(group)
-    for screen, layout in ((reader.bare, BARE), (reader.screen, reader.layout)):
-        left = [at for at, answer in enumerate(answers) if answer is None]
-        if screen is not None and left:
-            for at, plain in zip(left, screen.plain([group[at][1] for at in left]), strict=True):
-                answers[at] = layout if plain else None
-    return answers

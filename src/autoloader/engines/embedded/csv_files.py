@@ -118,6 +118,7 @@ class CsvReader:
     """
 
     unit = "line"
+    independent = False
 
     def __init__(self, dialect: CsvDialect) -> None:
         self._dialect = dialect

@@ -36,6 +36,7 @@ class DocumentReader:
     """
 
     unit = "element"
+    independent = False
     settled = False
     screen: Screen | None = None
     bare: Screen | None = None

@@ -30,6 +30,7 @@ class NdjsonReader:
     """
 
     unit = "line"
+    independent = True
     settled = True
 
     def __init__(self, tags: Tags, screen: Screen, bare: Screen | None, write: Callable[[dict[str, Any]], str]) -> None:

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from io import BufferedWriter
     from pathlib import Path
 
-    from autoloader.engines.embedded.fetch import Block, Fetcher
-    from autoloader.engines.embedded.writing import ParquetWriter, Written
+    from autoloader.engines.embedded.fetch import Block
+    from autoloader.engines.embedded.tools import Tools
+    from autoloader.engines.embedded.writing import Written
     from autoloader.model import ClaimedFile
-    from autoloader.schema.types import Schema
 
 
 @dataclass(slots=True)
@@ -48,34 +48,18 @@ class ParquetRoute:
     """Spools Parquet files as they are.
 
     Args:
-        connection: to DuckDB.
-        schema: of the ingestion.
-        writer: of the data files.
-        fetcher: reads the files.
-        new_path: gives a fresh path in the spool.
+        tools: of the load.
     """
 
-    def __init__(
-        self,
-        *,
-        connection: duckdb.DuckDBPyConnection,
-        schema: Schema,
-        writer: ParquetWriter,
-        fetcher: Fetcher,
-        new_path: Callable[[], Path],
-    ) -> None:
-        self._connection = connection
-        self._schema = schema
-        self._writer = writer
-        self._fetcher = fetcher
-        self._new_path = new_path
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
 
     def spool(self, files: Sequence[tuple[int, ClaimedFile]], fetched: Callable[[int], None]) -> SpooledParquet:
         """Fetch some files and check their footers."""
-        intakes = {ordinal: ParquetIntake(file, ordinal, self._new_path()) for ordinal, file in files}
+        intakes = {ordinal: ParquetIntake(file, ordinal, self._tools.new_path()) for ordinal, file in files}
         open_files: dict[int, BufferedWriter] = {}
         try:
-            for block in self._fetcher.blocks(files, _whole):
+            for block in self._tools.fetcher.blocks(files, _whole):
                 self._write(intakes[block.ordinal], block, open_files)
                 fetched(block.bytes_read)
         finally:
@@ -83,7 +67,7 @@ class ParquetRoute:
                 file.close()
         for intake in intakes.values():
             self._check(intake)
-        return SpooledParquet(list(intakes.values()), self._schema, self._connection, self._writer)
+        return SpooledParquet(list(intakes.values()), self._tools)
 
     def _write(self, intake: ParquetIntake, block: Block, open_files: dict[int, BufferedWriter]) -> None:
         intake.bytes_read += block.bytes_read
@@ -104,7 +88,7 @@ class ParquetRoute:
             return
         try:
             with pq.ParquetFile(intake.path) as parquet:
-                intake.found = check_columns(parquet.schema_arrow, self._schema)
+                intake.found = check_columns(parquet.schema_arrow, self._tools.schema)
                 intake.records = parquet.metadata.num_rows
         except (pa.ArrowException, OSError) as error:
             intake.error = FileUnreadable(f"the file is not Parquet, or is broken or truncated: {_first_line(error)}")
@@ -123,17 +107,9 @@ def _first_line(error: Exception) -> str:
 class SpooledParquet:
     """Parquet files on disk."""
 
-    def __init__(
-        self,
-        intakes: list[ParquetIntake],
-        schema: Schema,
-        connection: duckdb.DuckDBPyConnection,
-        writer: ParquetWriter,
-    ) -> None:
+    def __init__(self, intakes: list[ParquetIntake], tools: Tools) -> None:
         self._intakes = intakes
-        self._schema = schema
-        self._connection = connection
-        self._writer = writer
+        self._tools = tools
 
     def parse(self) -> Written | None:
         """Write all good files; when that fails each is read alone, to find the broken ones."""
@@ -141,7 +117,7 @@ class SpooledParquet:
         if not good:
             return None
         try:
-            return self._writer.write(self._select(good))
+            return self._tools.writer.write(self._select(good))
         except (duckdb.Error, UnicodeDecodeError) as failure:
             broken = [intake for intake in good if self._broken(intake)]
             if not broken:
@@ -152,10 +128,10 @@ class SpooledParquet:
         return [intake for intake in self._intakes if intake.error is None and intake.records]
 
     def _broken(self, intake: ParquetIntake) -> bool:
-        every = ", ".join(f"typed{at}" for at in range(len(self._schema.columns)))
+        every = ", ".join(f"typed{at}" for at in range(len(self._tools.schema.columns)))
         try:
             # A count would be told from the statistics: only a hash has every value read.
-            self._connection.execute(f"SELECT bit_xor(hash({every})) FROM ({self._select([intake])})").fetchall()
+            self._tools.connection.execute(f"SELECT bit_xor(hash({every})) FROM ({self._select([intake])})").fetchall()
         except (duckdb.Error, UnicodeDecodeError) as error:
             intake.error = FileUnreadable(f"the file has a good footer but cannot be read: {_first_line(error)}")
         return intake.error is not None
@@ -170,7 +146,7 @@ class SpooledParquet:
     def _group(self, found: tuple[str | None, ...], intakes: Sequence[ParquetIntake]) -> str:
         values = ", ".join(
             f"CAST({'NULL' if name is None else 's.' + quote(name)} AS {final_type(column.type)}) AS typed{at}"
-            for at, (name, column) in enumerate(zip(found, self._schema.columns, strict=True))
+            for at, (name, column) in enumerate(zip(found, self._tools.schema.columns, strict=True))
         )
         listed = ", ".join(literal(str(intake.path)) for intake in intakes)
         ordinals = ", ".join(f"({literal(str(intake.path))}, {intake.ordinal})" for intake in intakes)

@@ -20,15 +20,14 @@ from autoloader.engines.options import CsvOptions
 from autoloader.errors import AutoloaderError, BadRecord, FileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
+    from collections.abc import Iterable
 
     from autoloader.engines.embedded.batch import Intake
     from autoloader.engines.embedded.spool import Segment
     from autoloader.engines.embedded.tags import Tags
-    from autoloader.engines.embedded.writing import ParquetWriter, Written
+    from autoloader.engines.embedded.tools import Tools
+    from autoloader.engines.embedded.writing import Written
     from autoloader.engines.options import Options
-    from autoloader.schema.types import Schema
 
 _SINGLE_BLAMES = 3
 """After so many files were blamed one by one, the whole batch is read exactly: many bad files must end soon too."""
@@ -38,31 +37,16 @@ class Parser:
     """Parses the batches of one load.
 
     Args:
-        connection: to DuckDB, for this thread alone.
-        schema: of the ingestion.
+        tools: of the load; the connection is for this thread alone.
         options: of the ingestion.
         tags: of the load.
-        writer: of the data files.
-        new_path: gives a fresh path in the spool.
     """
 
-    def __init__(
-        self,
-        *,
-        connection: duckdb.DuckDBPyConnection,
-        schema: Schema,
-        options: Options,
-        tags: Tags,
-        writer: ParquetWriter,
-        new_path: Callable[[], Path],
-    ) -> None:
-        self._connection = connection
-        self._schema = schema
+    def __init__(self, tools: Tools, options: Options, tags: Tags) -> None:
+        self._tools = tools
         self._options = options
         self._tags = tags
-        self._writer = writer
-        self._new_path = new_path
-        self._judgement = Judgement(schema, options)
+        self._judgement = Judgement(tools.schema, options)
         self._tag = re.compile(rb'"%s":(\d+)' % tags.file.encode())
 
     def parse(self, batch: Batch) -> Written | None:
@@ -75,7 +59,7 @@ class Parser:
         blames = 0
         while any(intake.records for intake in batch.files.values()):
             try:
-                written = self._writer.write(self._good(batch))
+                written = self._tools.writer.write(self._good(batch))
             except (duckdb.Error, UnicodeDecodeError) as error:
                 self._settle(self._suspects(batch, error, blames), batch)
                 blames += 1
@@ -105,10 +89,10 @@ class Parser:
         ndjson = [segment for segment in batch.ndjson if segment is not without]
         if ndjson:
             paths = [segment.path for segment in ndjson]
-            sources.append(ndjson_source(paths, longest_line(ndjson), self._schema, self._tags))
+            sources.append(ndjson_source(paths, longest_line(ndjson), self._tools.schema, self._tags))
         for layout, segment in batch.plain.items():
             if layout not in {NDJSON, BARE} and isinstance(self._options, CsvOptions):
-                sources.append(csv_source([segment.path], layout, segment.longest, self._schema, self._options))
+                sources.append(csv_source([segment.path], layout, segment.longest, self._tools.schema, self._options))
         return " UNION ALL ".join(sources)
 
     def _suspects(self, batch: Batch, error: Exception, blames: int) -> list[Intake]:
@@ -119,7 +103,7 @@ class Parser:
         """
         if BAD_VALUE in str(error):
             try:
-                rows = self._connection.execute(self._judgement.bad_files(self._source(batch))).fetchall()
+                rows = self._tools.connection.execute(self._judgement.bad_files(self._source(batch))).fetchall()
             except (duckdb.Error, UnicodeDecodeError) as worse:
                 return self._suspects(batch, worse, blames)
             return [batch.files[ordinal] for (ordinal,) in rows]
@@ -138,7 +122,7 @@ class Parser:
 
     def _settle(self, suspects: Iterable[Intake], batch: Batch) -> None:
         """Read the suspects exactly, blame those with a bad record, and take the others up again."""
-        second = Batch({intake.ordinal: intake for intake in suspects}, self._tags, self._new_path)
+        second = Batch({intake.ordinal: intake for intake in suspects}, self._tags, self._tools)
         for intake in second.files.values():
             self._read_again(intake, batch, second)
         second.close()
@@ -165,12 +149,12 @@ class Parser:
             intake.error = error
 
     def _first_bad(self, second: Batch) -> dict[int, BadRecord]:
-        rows = self._connection.execute(self._judgement.first_bad(self._source(second))).fetchall()
+        rows = self._tools.connection.execute(self._judgement.first_bad(self._source(second))).fetchall()
         return {row[0]: self._blame(row, second.files[row[0]]) for row in rows}
 
     def _blame(self, row: tuple[Any, ...], intake: Intake) -> BadRecord:
         _, line, *pairs = row
-        names = self._schema.names
+        names = self._tools.schema.names
         at = next(at for at in range(len(names)) if pairs[2 * at] is not None)
         code, raw = pairs[2 * at], pairs[2 * at + 1]
         shown = raw if len(raw) <= 100 else f"{raw[:100]}…"  # noqa: PLR2004  what fits on a line

@@ -37,10 +37,12 @@ class RecordReader(Protocol):
         layout: of the blocks that the screen finds plain; known after ``begin``.
         screen: None where no block can be trusted unseen.
         bare: the stricter screen for blocks that may be read typed, where there is one.
+        independent: whether every block stands for itself; else how one is read can depend on the one before.
         settled: false while a record has begun that the blocks so far do not end: the next one must be read exactly.
     """
 
     unit: str
+    independent: bool
     layout: Layout
     screen: Screen | None
     bare: Screen | None

@@ -15,7 +15,7 @@ from autoloader.errors import BadRecord, FileUnreadable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-BLOCK_BYTES = 4 * 1024**2
+BLOCK_BYTES = 1024**2
 RECORD_LIMIT_BYTES = 16 * 1024**2
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"

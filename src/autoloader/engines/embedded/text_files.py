@@ -18,13 +18,10 @@ from autoloader.engines.options import CsvOptions, JsonOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
-    import duckdb
-
-    from autoloader.engines.embedded.fetch import Fetcher
     from autoloader.engines.embedded.readers import RecordReader
-    from autoloader.engines.embedded.writing import ParquetWriter, Written
+    from autoloader.engines.embedded.tools import Tools
+    from autoloader.engines.embedded.writing import Written
     from autoloader.engines.options import Options
     from autoloader.model import ClaimedFile
     from autoloader.schema.types import Schema
@@ -36,32 +33,16 @@ class TextRoute:
     """Spools text files.
 
     Args:
-        connection: to DuckDB.
-        schema: of the ingestion.
+        tools: of the load.
         options: of the ingestion.
-        writer: of the data files.
-        fetcher: reads the files.
-        new_path: gives a fresh path in the spool.
     """
 
-    def __init__(
-        self,
-        *,
-        connection: duckdb.DuckDBPyConnection,
-        schema: Schema,
-        options: Options,
-        writer: ParquetWriter,
-        fetcher: Fetcher,
-        new_path: Callable[[], Path],
-    ) -> None:
-        self._fetcher = fetcher
-        self._new_path = new_path
+    def __init__(self, tools: Tools, options: Options) -> None:
+        self._tools = tools
         self._encoding = options.encoding
-        self._tags = draw_tags(schema.names)
-        self._parser = Parser(
-            connection=connection, schema=schema, options=options, tags=self._tags, writer=writer, new_path=new_path
-        )
-        self._new_reader = self._readers(schema, options)
+        self._tags = draw_tags(tools.schema.names)
+        self._parser = Parser(tools, options, self._tags)
+        self._new_reader = self._readers(tools.schema, options)
 
     def _readers(self, schema: Schema, options: Options) -> Callable[[], RecordReader]:
         if isinstance(options, CsvOptions):
@@ -77,9 +58,9 @@ class TextRoute:
     def spool(self, files: Sequence[tuple[int, ClaimedFile]], fetched: Callable[[int], None]) -> SpooledText:
         """Fetch, screen and write down some files."""
         intakes = {ordinal: Intake(file, ordinal, self._new_reader()) for ordinal, file in files}
-        batch = Batch(intakes, self._tags, self._new_path)
+        batch = Batch(intakes, self._tags, self._tools)
         unreported = 0
-        for block in self._fetcher.blocks(files, self._cut):
+        for block in self._tools.fetcher.blocks(files, self._cut):
             batch.add(block)
             unreported += block.bytes_read
             if unreported > _REPORTED_AT_ONCE:

@@ -1,0 +1,38 @@
+"""What the parts of the embedded engine share while one load is prepared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+    from pathlib import Path
+
+    import duckdb
+
+    from autoloader.engines.embedded.fetch import Fetcher
+    from autoloader.engines.embedded.writing import ParquetWriter
+    from autoloader.schema.types import Schema
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tools:
+    """The tools of one load.
+
+    Attributes:
+        connection: to DuckDB; one thread at a time uses it.
+        schema: of the ingestion.
+        writer: of the data files.
+        fetcher: reads the files.
+        screening: where blocks are screened.
+        new_path: gives a fresh path in the spool.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    schema: Schema
+    writer: ParquetWriter
+    fetcher: Fetcher
+    screening: Executor
+    new_path: Callable[[], Path]
