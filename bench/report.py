@@ -8,7 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from crews import LARGE_ONE, LAST_SMALL, TEN, TWO
-from promises import GIB, MB, Figures, Verdict, verdicts
+from promises import GIB, MB, Figures, Verdict, service_verdicts, verdicts
 from races import AGAIN, DLT, FIRST, LIMIT, LISTING, OURS, START
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from cases import Case
     from races import Figure
+    from service import Answers
 
 ORDER = (OURS, LIMIT, DLT, FIRST, AGAIN, LISTING, START, TWO, TEN, LARGE_ONE, LAST_SMALL)
 
@@ -45,6 +46,12 @@ memory is the highest of all rounds.
   with loads of 500 files; the time is from the trigger of the run to its end, by the ledger. Memory is what all of them
   hold at the end. *10,000 files beside 49 others* is 50 ingestions triggered at once, the large one first, and two
   workers.
+- **API**: a ledger with 1,000,000 files of four ingestions (20 ingestions, 100,000 runs, as many entries of history as
+  files), made by SQL; `autoloader serve`, one process; 16 clients in a process of their own, each of which sends its
+  next request as soon as it has the answer (a closed loop, no pause), with a token, over a connection that it keeps.
+  Each asks every route in a random order of its own: twelve different requests of each, and what monitors ask
+  (`/healthz`, `/readyz`, `/metrics`) once. After 5 s of warming up, 60 s count. A time is from the first byte sent to
+  the last one received. PostgreSQL and the clients share the cores with the service.
 - **start only** is the interpreter with the imports of `autoloader run`. *Time after start* is a run's wall time less
   this.
 
@@ -59,25 +66,42 @@ measurements one by one are in `bench/results.json`.
 """
 
 
-def results(figures: Sequence[Figure], machine: Mapping[str, str]) -> str:
+def results(figures: Sequence[Figure], machine: Mapping[str, str], answers: Sequence[Answers] = ()) -> str:
     """Everything measured, as JSON."""
-    return json.dumps({"machine": dict(machine), "figures": [asdict(figure) for figure in figures]}, indent=1) + "\n"
+    measured = {"figures": [asdict(each) for each in figures], "answers": [asdict(each) for each in answers]}
+    return json.dumps({"machine": dict(machine)} | measured, indent=1) + "\n"
 
 
-def page(figures: Sequence[Figure], cases: Sequence[Case], machine: Mapping[str, str], rounds: int) -> str:
+def page(
+    figures: Sequence[Figure],
+    cases: Sequence[Case],
+    machine: Mapping[str, str],
+    rounds: int,
+    answers: Sequence[Answers] = (),
+) -> str:
     """The Markdown page."""
     facts = ", ".join(f"{name} {value}" for name, value in machine.items() if name not in {"date", "cores", "memory"})
     head = (
         f"# Benchmarks\n\nWritten by `make bench` on {machine['date']}: {machine['cores']} cores, "
         f"{machine['memory']} of memory, {facts}. Rounds: {rounds}.\n"
     )
-    parts = [head, _promises(verdicts(figures)), *(_case(Figures(figures), case) for case in cases), HOW]
+    promises = _promises([*verdicts(figures), *service_verdicts(answers)])
+    parts = [head, promises, *(_case(Figures(figures), case) for case in cases), *_service(answers), HOW]
     return "\n".join(parts)
 
 
 def _promises(judged: Sequence[Verdict]) -> str:
     rows = [[v.promise, v.wanted, v.found, "yes" if v.kept else "**no**"] for v in judged]
     return "## Promises\n\n" + table(["", "must be", "is", "kept"], rows)
+
+
+def _service(answers: Sequence[Answers]) -> list[str]:
+    rows = [
+        [f"`{a.route}`", f"{a.requests:,}", f"{a.p50_seconds * 1000:.0f} ms", f"{a.p99_seconds * 1000:.0f} ms"]
+        for a in answers
+    ]
+    columns = ["", "requests", "p50", "p99"]
+    return ["## API with 1,000,000 files, 16 clients\n\n" + table(columns, rows)] if rows else []
 
 
 def _case(figures: Figures, case: Case) -> str:

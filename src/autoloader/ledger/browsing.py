@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 Place = str | tuple[datetime, int]
 """Where a file stands: its path; or when it changed, and its id."""
 
-MOST_PATHS, MOST_CHANGES = 10_000, 10_000
-"""So many are looked at for one page: paths, which an index holds, or whole rows in the order of their changes."""
+MOST = 10_000
+"""So many files are looked at for one page where a pattern is to be matched."""
 
 _COLUMNS = records.columns(File, "f")
 _TOLD = json_pages.columns(processed_files, *records.names(File))
@@ -85,23 +85,24 @@ class _Look:
     reached: Place | None = None
 
 
-def page(conn: Connection, wanted: Wanted, *, limit: int, after: Place | None = None) -> Page:
+def page(conn: Connection, wanted: Wanted, *, limit: int, after: Place | None = None, most: int = MOST) -> Page:
     """The files that are wanted, as JSON.
 
     Args:
         limit: at most so many.
         after: only files that stand after this place, where the page before ended; of the kind that the order has.
+        most: look at so many files at most, where a pattern is to be matched.
     """
-    look = _look(conn, wanted, after)
+    look = _look(conn, wanted, after, most)
     found = json_pages.read(conn, look.statement(wanted.status, as_json=True), look.values, limit=limit)
     return Page(items=found.items, following=look.reached if found.last is None else _place(wanted, found.last))
 
 
-def all_of(conn: Connection, wanted: Wanted, *, limit: int) -> Iterator[File]:
-    """At most ``limit`` of the files that are wanted, through as many pages as it takes."""
+def all_of(conn: Connection, wanted: Wanted, *, limit: int, most: int = MOST) -> Iterator[File]:
+    """At most ``limit`` of the files that are wanted, through as many pages as it takes; ``most`` as for one."""
     after = None
     while limit > 0:
-        look = _look(conn, wanted, after)
+        look = _look(conn, wanted, after, most)
         found = conn.execute(look.statement(wanted.status, as_json=False), look.values | {"limit": limit}).all()
         yield from map(records.file, found)
         limit, after = limit - len(found), look.reached
@@ -115,9 +116,9 @@ def _place(wanted: Wanted, file: Mapping[str, Any]) -> Place:
     return records.told_path(file["file_path"])
 
 
-def _look(conn: Connection, wanted: Wanted, after: Place | None) -> _Look:
+def _look(conn: Connection, wanted: Wanted, after: Place | None, most: int) -> _Look:
     beginning, whole = _likes(records.stored_path(wanted.path_like or ""))
-    values = {"ingestion_id": wanted.ingestion_id, "beginning": beginning, "whole": whole}
+    values = {"ingestion_id": wanted.ingestion_id, "beginning": beginning, "whole": whole, "most": most}
     if wanted.by_change:
         at, file_id = after if isinstance(after, tuple) else (wanted.since, 0)
         return _look_at_changes(conn, wanted, values | {"at": at, "id": file_id})
@@ -129,7 +130,7 @@ def _look_at_paths(conn: Connection, wanted: Wanted, values: dict[str, Any]) -> 
     if _WILD.isdisjoint((wanted.path_like or "").rstrip("*")):
         return _Look(statement=_by_path, values=values)
     # Asked for first: what is looked at later may be more than what was there then, but never less.
-    end = conn.scalar(_last_path(wanted.status), values | {"most": MOST_PATHS})
+    end = conn.scalar(_last_path(wanted.status), values)
     reached = None if end is None else records.told_path(end)
     return _Look(statement=_fitting_paths, values=values | {"end": end}, reached=reached)
 
@@ -137,7 +138,7 @@ def _look_at_paths(conn: Connection, wanted: Wanted, values: dict[str, Any]) -> 
 def _look_at_changes(conn: Connection, wanted: Wanted, values: dict[str, Any]) -> _Look:
     if not wanted.path_like:
         return _Look(statement=_by_change, values=values)
-    end = conn.execute(_last_change(wanted.status), values | {"most": MOST_CHANGES}).one_or_none()
+    end = conn.execute(_last_change(wanted.status), values).one_or_none()
     end_at, end_id = (None, None) if end is None else (end.updated_at, end.id)
     reached = None if end is None else (end.updated_at, end.id)
     return _Look(statement=_fitting_changes, values=values | {"end_at": end_at, "end_id": end_id}, reached=reached)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 _COLUMNS = records.columns(File, "f")
 _NAMED_IN_ERRORS = 5
-_COUNTED_AT_MOST = 10_000
+FEW = 10_000
+"""So many files of a status are counted one by one."""
 
 _REQUEUE_FAILED = named(
     "files.requeue_failed",
@@ -69,11 +70,13 @@ _OVERWRITES = named(
 _COUNT_FEW = named(
     "files.count_few",
     "How many files of an ingestion there are, and how many in each status, up to a limit.",
-    """SELECT i.files AS seen, s.status, c.files FROM ingestions i
-    CROSS JOIN unnest(CAST(:statuses AS text[])) s(status)
-    CROSS JOIN LATERAL (SELECT count(*) AS files FROM (SELECT FROM processed_files f
-        WHERE f.ingestion_id = i.id AND f.status = s.status LIMIT :most) few) c
-    WHERE i.id = :ingestion_id""",
+    "SELECT c.status, c.files, i.files AS seen FROM ingestions i CROSS JOIN ("
+    + " UNION ALL ".join(
+        f"""SELECT '{status}' AS status, count(*) AS files FROM (SELECT FROM processed_files
+        WHERE ingestion_id = :ingestion_id AND status = '{status}' ORDER BY updated_at, id LIMIT :most) few"""
+        for status in FileStatus
+    )
+    + ") c WHERE i.id = :ingestion_id",
 )
 _COUNTS = named(
     "files.counts",
@@ -185,22 +188,23 @@ def _some(items: Sequence[str]) -> str:
     return ", ".join(items[:_NAMED_IN_ERRORS]) + (f" and {more} more" if more > 0 else "")
 
 
-def counts(conn: Connection, ingestion_id: int) -> dict[FileStatus, int]:
+def counts(conn: Connection, ingestion_id: int, *, few: int = FEW) -> dict[FileStatus, int]:
     """How many files of an ingestion are in each status; statuses without files are left out.
 
     Mostly all but a few are in one status, which is then what the others leave of the count that the ingestion keeps.
     Only where two statuses have many is every file counted: a million of them take a tenth of a second.
+
+    Args:
+        few: a status has many where it has so many.
     """
-    values = {"ingestion_id": ingestion_id, "statuses": list(FileStatus), "most": _COUNTED_AT_MOST}
-    few = conn.execute(_COUNT_FEW, values).all()
-    many = [row for row in few if row.files == _COUNTED_AT_MOST]
-    counted = {FileStatus(row.status): row.files for row in few if row.files}
+    rows = conn.execute(_COUNT_FEW, {"ingestion_id": ingestion_id, "most": few}).all()
+    many = [row for row in rows if row.files == few]
+    counted = {FileStatus(row.status): row.files for row in rows if row.files}
     if len(many) == 1:
-        others = sum(row.files for row in few) - _COUNTED_AT_MOST
-        return counted | {FileStatus(many[0].status): many[0].seen - others}
+        return counted | {FileStatus(many[0].status): many[0].seen - sum(counted.values()) + few}
     if many:
-        rows = conn.execute(_COUNTS, {"ingestion_id": ingestion_id})
-        return {FileStatus(row.status): row.files for row in rows}
+        all_rows = conn.execute(_COUNTS, {"ingestion_id": ingestion_id})
+        return {FileStatus(row.status): row.files for row in all_rows}
     return counted
 
 

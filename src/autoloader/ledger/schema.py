@@ -85,7 +85,7 @@ def _count() -> Column[int]:
 
 
 class IngestionColumns(TypedColumns):
-    """What to load, from where, into which table. ``files``: how many it has seen so far, so that most are not counted."""
+    """What to load, from where, into which table. ``files``: how many it has seen, so that few need to be counted."""
 
     id: Named[int] = _id()
     tenant_id: Named[str] = Column(Text, nullable=False, server_default="default")

@@ -14,7 +14,7 @@ CHANGES = ["ingestion_id", "status", "updated_at"]
 
 
 def upgrade() -> None:
-    """Make two indexes, put the id into a third, as many files change at the same instant, and keep a count of files."""
+    """Make two indexes, put the id into a third, as many files change at one instant, and keep a count of files."""
     waiting = sa.text("status = 'DISCOVERED'")
     op.create_index(
         "processed_files_discovered", "processed_files", ["ingestion_id", "file_path"], postgresql_where=waiting
