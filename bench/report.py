@@ -41,7 +41,7 @@ memory is the highest of all rounds.
   in a bucket of their own while dlt wants table and state in one. Nested values stay JSON text in their row, which
   spares it child tables.
 - **bare listing** is obstore listing the same prefix; its time is taken without its start.
-- **2 workers**, **10 workers** are so many `autoloader worker --concurrency 1` processes, up before the clock starts and
+- **2 workers**, **10 workers** are so many `autoloader worker --concurrency 1` processes, up before the clock and
   warmed up by loading the same files into another table, with loads of 500 files; the time is from the trigger of the
   run to its end, by the ledger. Memory is what all of them hold at the end. *10,000 files beside 49 others* is 50
   ingestions triggered at once, the large one first, and two workers.
