@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
 from crews import LARGE_ONE, LAST_SMALL, TEN, TWO
 from promises import GIB, MB, Figures, Verdict, service_verdicts, verdicts
-from races import AGAIN, DLT, FIRST, LIMIT, LISTING, OURS, START
+from races import AGAIN, DLT, FIRST, LIMIT, LISTING, OURS, START, Figure
+from service import Answers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cases import Case
-    from races import Figure
-    from service import Answers
 
 ORDER = (OURS, LIMIT, DLT, FIRST, AGAIN, LISTING, START, TWO, TEN, LARGE_ONE, LAST_SMALL)
 
@@ -42,10 +41,10 @@ memory is the highest of all rounds.
   in a bucket of their own while dlt wants table and state in one. Nested values stay JSON text in their row, which
   spares it child tables.
 - **bare listing** is obstore listing the same prefix; its time is taken without its start.
-- **2 workers**, **10 workers** are so many `autoloader worker --concurrency 1` processes, up before the clock starts,
-  with loads of 500 files; the time is from the trigger of the run to its end, by the ledger. Memory is what all of them
-  hold at the end. *10,000 files beside 49 others* is 50 ingestions triggered at once, the large one first, and two
-  workers.
+- **2 workers**, **10 workers** are so many `autoloader worker --concurrency 1` processes, up before the clock and
+  warmed up by loading the same files into another table, with loads of 500 files; the time is from the trigger of the
+  run to its end, by the ledger. Memory is what all of them hold at the end. *10,000 files beside 49 others* is 50
+  ingestions triggered at once, the large one first, and two workers.
 - **API**: a ledger with 1,000,000 files of four ingestions (20 ingestions, 100,000 runs, as many entries of history as
   files), made by SQL; `autoloader serve`, one process; 16 clients in a process of their own, each of which sends its
   next request as soon as it has the answer (a closed loop, no pause), with a token, over a connection that it keeps.
@@ -61,32 +60,60 @@ memory is the highest of all rounds.
 make bench
 ```
 
-`bench/run.py --quick` is a small rehearsal and `--only CASE` takes some of the cases; neither writes this page. The
-measurements one by one are in `bench/results.json`.
+`bench/run.py --quick` is a small rehearsal. `--only CASE` measures some of the cases; with `--write` they take the
+place of what was measured before, and the others stay. The measurements one by one are in `bench/results.json`.
 """
 
 
-def results(figures: Sequence[Figure], machine: Mapping[str, str], answers: Sequence[Answers] = ()) -> str:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Results:
+    """All that was measured.
+
+    Attributes:
+        sizes: bytes of the data of each case.
+        answers: of the API; empty where it was not asked.
+    """
+
+    figures: Sequence[Figure]
+    sizes: Mapping[str, int]
+    answers: Sequence[Answers] = ()
+
+    def over(self, before: Results) -> Results:
+        """These, and the cases of ``before`` that were not measured again."""
+        kept = [figure for figure in before.figures if figure.case not in self.sizes]
+        return Results(
+            figures=[*kept, *self.figures],
+            sizes={**before.sizes, **self.sizes},
+            answers=self.answers or before.answers,
+        )
+
+
+def written(results: Results, machine: Mapping[str, str]) -> str:
     """Everything measured, as JSON."""
-    measured = {"figures": [asdict(each) for each in figures], "answers": [asdict(each) for each in answers]}
-    return json.dumps({"machine": dict(machine)} | measured, indent=1) + "\n"
+    return json.dumps({"machine": dict(machine)} | asdict(results), indent=1) + "\n"
 
 
-def page(
-    figures: Sequence[Figure],
-    cases: Sequence[Case],
-    machine: Mapping[str, str],
-    rounds: int,
-    answers: Sequence[Answers] = (),
-) -> str:
+def read(text: str) -> Results:
+    """What ``written`` wrote."""
+    told = json.loads(text)
+    return Results(
+        figures=[Figure(**each) for each in told["figures"]],
+        sizes=told["sizes"],
+        answers=[Answers(**each) for each in told.get("answers", [])],
+    )
+
+
+def page(results: Results, cases: Sequence[Case], machine: Mapping[str, str]) -> str:
     """The Markdown page."""
     facts = ", ".join(f"{name} {value}" for name, value in machine.items() if name not in {"date", "cores", "memory"})
     head = (
         f"# Benchmarks\n\nWritten by `make bench` on {machine['date']}: {machine['cores']} cores, "
-        f"{machine['memory']} of memory, {facts}. Rounds: {rounds}.\n"
+        f"{machine['memory']} of memory, {facts}.\n"
     )
-    promises = _promises([*verdicts(figures), *service_verdicts(answers)])
-    parts = [head, promises, *(_case(Figures(figures), case) for case in cases), *_service(answers), HOW]
+    figures = Figures(results.figures)
+    shown = [replace(case, size_bytes=results.sizes[case.dataset.name]) for case in cases]
+    promises = _promises([*verdicts(results.figures), *service_verdicts(results.answers)])
+    parts = [head, promises, *(_case(figures, case) for case in shown), *_service(results.answers), HOW]
     return "\n".join(parts)
 
 
@@ -108,7 +135,8 @@ def _case(figures: Figures, case: Case) -> str:
     names = [name for name in ORDER if figures.of(case.dataset.name, name)]
     rows = [_row(figures, case, name, names) for name in names]
     columns = ["", "wall, median", "from – to", "processor", "files/s", "MB/s", "peak memory", "times ours"]
-    return f"## {case.dataset.title}\n\n" + table(columns, rows)
+    rounds = max(figure.round for figure in figures.all if figure.case == case.dataset.name)
+    return f"## {case.dataset.title}\n\nRounds: {rounds}.\n\n" + table(columns, rows)
 
 
 def _row(figures: Figures, case: Case, name: str, names: Sequence[str]) -> list[str]:

@@ -21,7 +21,7 @@ from machine import machine
 from place import BUCKET, open_bucket, store_variables
 from promises import service_verdicts, verdicts
 from races import DLT, Figure, race, second_runs
-from report import page, results
+from report import Results, page, read, written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,12 +49,19 @@ def main(arguments: Sequence[str]) -> int:
             figures, cases, answers = bench(stack.start(), Path(folder), options)
         finally:
             stack.stop()
-    if options.complete:
-        PAGE.write_text(page(figures, cases, machine(), options.repeat, answers), encoding="utf-8")
-        RESULTS.write_text(results(figures, machine(), answers), encoding="utf-8")
-        print(f"Written: {PAGE.relative_to(ROOT)}, {RESULTS.relative_to(ROOT)}")
+    if options.write:
+        write(Results(figures=figures, sizes={case.dataset.name: case.size_bytes for case in cases}, answers=answers))
     kept = tell(figures, answers)
     return 0 if kept or options.quick else 1
+
+
+def write(results: Results) -> None:
+    """Write the page and the results; cases that were not measured this time stay as they were."""
+    everything = results.over(read(RESULTS.read_text("utf-8"))) if RESULTS.exists() else results
+    shown = [case for case in FULL if case.dataset.name in everything.sizes]
+    PAGE.write_text(page(everything, shown, machine()), encoding="utf-8")
+    RESULTS.write_text(written(everything, machine()), encoding="utf-8")
+    print(f"Written: {PAGE.relative_to(ROOT)}, {RESULTS.relative_to(ROOT)}")
 
 
 def bench(
@@ -108,11 +115,17 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     names = [*(case.dataset.name for case in FULL), service.SERVICE]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a twentieth of the data and one round; writes nothing")
-    parser.add_argument("--only", nargs="+", choices=names, default=names, help="these cases only; writes nothing")
+    parser.add_argument(
+        "--only", nargs="+", choices=names, default=names, help="these cases only; writes nothing by itself"
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="write what --only measured into the page, beside the rest"
+    )
     parser.add_argument("--repeat", type=int, help="rounds (3, or 1 with --quick)")
     parser.add_argument("--no-dlt", dest="dlt", action="store_false", help="without dlt; writes nothing")
     options = parser.parse_args(arguments)
-    options.complete = options.dlt and not options.quick and options.only == names
+    complete = options.dlt and not options.quick and options.only == names
+    options.write = complete or (options.write and not options.quick)
     options.repeat = options.repeat or (1 if options.quick else 3)
     options.service = service.SERVICE in options.only
     chosen = [case for case in FULL if case.dataset.name in options.only]

@@ -80,8 +80,9 @@ def ask(arena: Arena, size: Size) -> list[Answers]:
     url = attempt.environment["AUTOLOADER_DATABASE_URL"]
     fill(url, size.files)
     print(f"  filled in {time.perf_counter() - began:.0f} s", flush=True)
+    token = _token(url)
     with _serving(attempt.command, attempt.environment) as address:
-        taken = _asked(address, _token(url), url, size)
+        taken = _asked(address, token, url, size)
     arena.clear(attempt)
     found = [answers_of(route, seconds) for route, seconds in sorted(taken.items())]
     for each in found:

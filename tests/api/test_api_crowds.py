@@ -29,7 +29,7 @@ def settled(service: Service, *names: str) -> int:
     return ingestion.id
 
 
-def everything(client: httpx.Client, path: str, **asked: Any) -> list[dict[str, Any]]:
+def everything(client: httpx.Client, path: str, /, **asked: Any) -> list[dict[str, Any]]:
     """All items of a list, however many pages it takes."""
     found: list[dict[str, Any]] = []
     answer = client.get(path, params=asked).json()

@@ -10,7 +10,7 @@ import pytest
 from contestants import Arena
 from million import IDLE, SHARES
 from promises import service_verdicts
-from report import page, results
+from report import Results, page, written
 from service import Answers, Size, answers_of, ask, percentile
 
 if TYPE_CHECKING:
@@ -47,11 +47,12 @@ def test_the_slowest_route_decides_whether_the_promise_is_kept() -> None:
 
 def test_the_page_shows_every_route_and_the_promise() -> None:
     asked = [answers_of("GET /runs", [0.010, 0.020, 0.030]), answers("GET /files/{id}", 0.099)]
-    written = page([], [], MACHINE, 1, asked)
-    assert "| `GET /runs` | 3 | 20 ms | 30 ms |" in written
-    assert "| < 100 ms | 99 ms (GET /files/{id}) | yes |" in written
-    assert json.loads(results([], MACHINE, asked))["answers"][0]["p99_seconds"] == 0.03
-    assert "API" not in page([], [], MACHINE, 1).partition("## How")[0]
+    measured = Results(figures=[], sizes={}, answers=asked)
+    shown = page(measured, [], MACHINE)
+    assert "| `GET /runs` | 3 | 20 ms | 30 ms |" in shown
+    assert "| < 100 ms | 99 ms (GET /files/{id}) | yes |" in shown
+    assert json.loads(written(measured, MACHINE))["answers"][0]["p99_seconds"] == 0.03
+    assert "API" not in page(Results(figures=[], sizes={}), [], MACHINE).partition("## How")[0]
 
 
 def test_the_clients_ask_every_route_of_a_real_service(connections: Connections, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.workers.conftest import eventually
+from tests.patience import eventually
 
 from autoloader.errors import CatalogUnavailable, SourceUnavailable
 from autoloader.ledger.database import transaction

@@ -20,7 +20,8 @@ from autoloader.cli.output import (
     write_table,
 )
 from autoloader.cli.progress import progress
-from autoloader.cli.session import control, stop_on_signals
+from autoloader.cli.session import control
+from autoloader.cli.signals import stop_on_signals
 from autoloader.control import Wanted
 from autoloader.model import FileStatus, RunStatus
 

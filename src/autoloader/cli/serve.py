@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from autoloader.cli.session import session, stop_on_signals
+from autoloader.cli.session import session
+from autoloader.cli.signals import stop_on_signals
 
 PORT = 8080
 

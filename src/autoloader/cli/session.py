@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 from contextlib import contextmanager
-from threading import Event
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +13,6 @@ from autoloader.vault import REFERENCE, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import FrameType
 
     from autoloader.control import Control
     from autoloader.runtime import Runtime
@@ -94,26 +91,3 @@ def connect(settings: Settings) -> Connections:
         running = stack.start()
         upgrade(running.database_url)
     return running
-
-
-@contextmanager
-def stop_on_signals(told: str = "Stopping cleanly; once more stops at once.") -> Iterator[Event]:
-    """An event that Ctrl-C or SIGTERM sets, so that the work can stop cleanly; a second one stops at once.
-
-    Args:
-        told: what the person is told at the first one.
-    """
-    stopping = Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        if stopping.is_set():
-            raise KeyboardInterrupt
-        click.echo(told, err=True)
-        stopping.set()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopping
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -13,7 +13,8 @@ import click
 
 from autoloader.cli.output import json_option, write_json, write_table
 from autoloader.cli.serve import PORT, warn_open
-from autoloader.cli.session import start, stop_on_signals
+from autoloader.cli.session import start
+from autoloader.cli.signals import stop_on_signals
 from autoloader.errors import StackError, UsageError, WrongState
 
 if TYPE_CHECKING:
