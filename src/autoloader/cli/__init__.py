@@ -46,6 +46,7 @@ COMMANDS = {
     "files": ("files:list_files", "List files and what became of them."),
     "explain": ("files:explain", "Tell the whole story of one file."),
     "retry": ("files:retry", "Let failed files be tried again by the next run."),
+    "verify": ("verifying:verify", "Compare bucket, ledger and table; list what differs."),
     "up": ("stack:up", "Start the whole service on this machine: stack, API, worker."),
     "down": ("stack:down", "Stop the embedded stack."),
     "status": ("stack:status", "Show which parts run, and where."),

@@ -11,6 +11,7 @@ from autoloader.model.files import (
     SOURCE_FILE,
     SOURCE_MODIFIED_AT,
     ClaimedFile,
+    Clears,
     DataFile,
     File,
     FileStatus,
@@ -34,6 +35,7 @@ from autoloader.model.ingestions import (
     WriteMode,
 )
 from autoloader.model.runs import ListingCounts, Run, RunError, RunStatus, RunTrigger, Waiting
+from autoloader.model.verifying import Difference, DifferenceKind, TableStanding, Verification, VerificationStatus
 
 __all__ = [
     "DEFAULT_MAX_FILE_SIZE_BYTES",
@@ -46,7 +48,10 @@ __all__ = [
     "SOURCE_FILE",
     "SOURCE_MODIFIED_AT",
     "ClaimedFile",
+    "Clears",
     "DataFile",
+    "Difference",
+    "DifferenceKind",
     "File",
     "FileStatus",
     "FileVersion",
@@ -66,7 +71,10 @@ __all__ = [
     "Scope",
     "SourceCredentials",
     "SourceObject",
+    "TableStanding",
     "Token",
+    "Verification",
+    "VerificationStatus",
     "Waiting",
     "WriteMode",
 ]
