@@ -26,7 +26,7 @@ from autoloader.plan import Lease, LoadLimits
 from autoloader.schema import parse_schema
 from autoloader.turns import Parts, Task
 from autoloader.vault import Vault
-from autoloader.verifying import Asked, Means, Unseen
+from autoloader.verifying import Asked, Sides, Unseen
 from autoloader.worker import work_on_run
 from autoloader.workers import work_forever
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
     from autoloader.engines import Engine
-    from autoloader.model import Difference, Ingestion, NewIngestion, Run, Verification
+    from autoloader.model import Difference, Ingestion, NewIngestion, Run, VerificationReport
     from autoloader.objects import ObjectStore
     from autoloader.settings import Connections, Settings
     from autoloader.turns import Observer
@@ -147,7 +147,7 @@ class Runtime:
         tell: Callable[[Difference], None],
         watcher: Watcher | None = None,
         stopping: Event | None = None,
-    ) -> Verification:
+    ) -> VerificationReport:
         """Compare what the bucket, the ledger and the table of an ingestion say; nothing is changed by it.
 
         Args:
@@ -159,10 +159,9 @@ class Runtime:
         """
         from autoloader.verifying.verification import verify  # noqa: PLC0415  see the module's first lines
 
-        asked = Asked(
-            ingestion=ingestion, tell=tell, watcher=watcher or Unseen(), stopping=stopping or threading.Event()
-        )
-        return verify(self._means(), asked)
+        halt = stopping or threading.Event()
+        asked = Asked(ingestion=ingestion, tell=tell, watcher=watcher or Unseen(), stopping=halt.is_set)
+        return verify(self._sides(), asked)
 
     @contextmanager
     def open_store(self, ingestion: NewIngestion) -> Iterator[ObjectStore]:
@@ -244,10 +243,11 @@ class Runtime:
             lease=Lease(duration=settings.lease),
             limits=LoadLimits(max_files=settings.max_files_per_load, max_bytes=settings.max_bytes_per_load),
             spool=self._spool,
+            verifying=self._sides(),
         )
 
-    def _means(self) -> Means:
-        return Means(
+    def _sides(self) -> Sides:
+        return Sides(
             database=self.database,
             open_store=self.open_store,
             open_table=self.open_table,

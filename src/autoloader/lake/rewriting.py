@@ -86,7 +86,7 @@ class OldFile:
         return Count(live, leaving)
 
     def identities(self) -> Iterator[pa.RecordBatch | int]:
-        """``_source_file`` and ``_load_id`` of every row that readers see; their number where the file has no such columns.
+        """``_source_file`` and ``_load_id`` of every row that readers see; how many there are, without such columns.
 
         Raises:
             TableMismatch: the file is not Parquet.

@@ -71,7 +71,7 @@ def files(conn: Connection, ingestion_id: int) -> Iterator[Sequence[Sequence[Any
 
 
 def brought(conn: Connection, ingestion_id: int) -> Iterator[Sequence[Sequence[Any]]]:
-    """``place, file id, load id, records`` of every file in every committed load; of one file, places tell the order."""
+    """``place, file id, load id, records`` of every file in every committed load; places tell the order."""
     return _chunks(conn, _BROUGHT, {"ingestion_id": ingestion_id})
 
 

@@ -35,7 +35,15 @@ from autoloader.model.ingestions import (
     WriteMode,
 )
 from autoloader.model.runs import ListingCounts, Run, RunError, RunStatus, RunTrigger, Waiting
-from autoloader.model.verifying import Difference, DifferenceKind, TableStanding, Verification, VerificationStatus
+from autoloader.model.verifying import (
+    Difference,
+    DifferenceKind,
+    Reading,
+    TableStanding,
+    Verification,
+    VerificationReport,
+    VerificationStatus,
+)
 
 __all__ = [
     "DEFAULT_MAX_FILE_SIZE_BYTES",
@@ -64,6 +72,7 @@ __all__ = [
     "NewIngestion",
     "OnChangedFile",
     "Outcome",
+    "Reading",
     "Run",
     "RunError",
     "RunStatus",
@@ -74,6 +83,7 @@ __all__ = [
     "TableStanding",
     "Token",
     "Verification",
+    "VerificationReport",
     "VerificationStatus",
     "Waiting",
     "WriteMode",

@@ -43,7 +43,7 @@ class LoadState(StrEnum):
 
 
 class Clears(StrEnum):
-    """Whose rows leave the table in the snapshot that brings a load: nobody's, those of its files' earlier versions, all.
+    """Whose rows leave the table with the snapshot that brings a load: nobody's, older ones of its files, all.
 
     Decided when the load is claimed: an edit of the ingestion says nothing about the loads before it.
     """

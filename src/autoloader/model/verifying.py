@@ -85,7 +85,7 @@ class TableStanding:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verification:
+class VerificationReport:
     """What a verification found: ``listed = loaded + failed + skipped + waiting``, and how many things differ.
 
     Attributes:
@@ -95,7 +95,7 @@ class Verification:
         skipped: by reason (``TooLarge``, ``ChangedIgnored``, …).
         waiting: by reason: ``new`` (not in the ledger yet), ``changed`` (another version than the ledger's),
             ``discovered``, ``deferred`` (put back until the next run), ``processing``.
-        gone: files of the ledger that are not in the bucket any more; no difference, their rows are judged all the same.
+        gone: files of the ledger that are not in the bucket any more; no difference, their rows are judged as well.
         loads_committed: loads by the ledger.
         loads_open: loads that go on or are lost; their rows are not judged yet.
         differences: how many of each kind.
@@ -123,3 +123,41 @@ class Verification:
     def is_clean(self) -> bool:
         """Whether nothing differs."""
         return not self.differing
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """How far a verification has come.
+
+    Attributes:
+        what: ``ledger``, ``bucket``, ``table`` or ``storage``.
+        done: rows, objects, data files or stored files so far.
+        total: of how many; None where nobody knows.
+    """
+
+    what: str
+    done: int
+    total: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verification:
+    """A verification that waits for a worker, goes on or has ended.
+
+    Attributes:
+        reading: how far it was a moment ago, while it goes on.
+        report: once it has ended as SUCCESS; the differences themselves are asked for page by page.
+        error_message: why it could not look, where it is FAILED.
+    """
+
+    id: int
+    ingestion_id: int
+    tenant_id: str
+    status: VerificationStatus
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    reading: Reading | None
+    report: VerificationReport | None
+    error_type: str | None
+    error_message: str | None

@@ -4,13 +4,14 @@
     bucket, listed after it ──▶ paths and versions ──────────┼──▶ a DuckDB file in the spool ──▶ differences
     table, as it was at that moment ──▶ rows by file, load ──┘
 
-**One moment.** The ledger is read in one transaction that sees it as it was at its first statement. The bucket is listed
-after that, so a file that the ledger does not know is a new one. The table is read after that, too; loads that began
-after the moment are looked up, and main's newest ancestor without any of them is what is compared. What a load brought
-that was on its way at the moment is not judged, nor are the older rows of its files that it may have taken away.
+**One moment.** The ledger is read in one transaction that sees it as it was at its first statement. The bucket is
+listed after that, so a file that the ledger does not know is a new one. The table is read after that, too; loads that
+began after the moment are looked up, and main's newest ancestor without any of them is what is compared. What a load
+brought that was on its way at the moment is not judged, nor are the older rows of its files that it may have taken
+away.
 
-**Bounded memory.** Nothing is held in Python but the chunk on its way. DuckDB keeps the rest within its memory limit and
-beyond that on disk, in a folder of its own that is removed afterwards. Nothing else is written.
+**Bounded memory.** Nothing is held in Python but the chunk on its way. DuckDB keeps the rest within its memory limit
+and beyond that on disk, in a folder of its own that is removed afterwards. Nothing else is written.
 """
 
 from __future__ import annotations
@@ -22,31 +23,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
     from pathlib import Path
-    from threading import Event
 
     from pyiceberg.table import Table
     from sqlalchemy import Engine as Database
 
-    from autoloader.model import Difference, Ingestion
+    from autoloader.model import Difference, Ingestion, Reading
     from autoloader.objects import ObjectStore
 
 
 class Watcher(Protocol):
     """Who watches a verification."""
 
-    def reading(self, what: str, done: int, total: int | None) -> None:
-        """So much of something (``ledger``, ``bucket``, ``table``, ``storage``) was read; None: nobody knows of how much."""
+    def reading(self, seen: Reading) -> None:
+        """It has come so far."""
 
 
 class Unseen:
     """A ``Watcher`` of verifications that nobody watches."""
 
-    def reading(self, what: str, done: int, total: int | None) -> None:
-        """So much was read."""
+    def reading(self, seen: Reading) -> None:
+        """It has come so far."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Means:
+class Sides:
     """What a verification works with; the composition root builds it.
 
     Attributes:
@@ -71,10 +71,10 @@ class Asked:
 
     Attributes:
         tell: called with every difference, once, in the order of their kinds.
-        stopping: set when it is to stop: it then raises Interrupted.
+        stopping: asked between steps; once true, Interrupted is raised.
     """
 
     ingestion: Ingestion
     tell: Callable[[Difference], None]
     watcher: Watcher
-    stopping: Event
+    stopping: Callable[[], bool]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,13 +9,14 @@ from autoloader.lake import whose
 from autoloader.ledger import evidence
 from autoloader.ledger.database import connected
 from autoloader.ledger.records import told_path
-from autoloader.model import Difference, DifferenceKind
+from autoloader.model import Difference, DifferenceKind, Reading
 from autoloader.objects.globs import Pattern
 from autoloader.objects.paths import parse_source_path
 from autoloader.verifying.orphans import CLEARING, REFERRED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import uuid
+    from collections.abc import Callable, Iterator
 
     from pyiceberg.manifest import ManifestFile
     from pyiceberg.table import Table
@@ -100,7 +100,7 @@ def read_rows(asked: Asked, bench: Workbench, table: Table, manifests: list[Mani
         if rows.last:
             bench.add("referred", REFERRED, [(rows.location,)])
             done += 1
-            asked.watcher.reading("table", done, max(total, done))
+            asked.watcher.reading(Reading(what="table", done=done, total=max(total, done)))
 
 
 def compare(database: Database, asked: Asked, bench: Workbench, target: str) -> Totals:
@@ -126,27 +126,31 @@ def note_foreign(database: Database, bench: Workbench, loads: list[uuid.UUID]) -
 
 def differences(bench: Workbench, ingestion: Ingestion, target: str) -> Iterator[Difference]:
     """What ``compare`` found, kind by kind."""
-    source = parse_source_path(ingestion.source_path).path
-    pattern = Pattern(ingestion.source_file_pattern)
+    is_ours = _recognizer(ingestion)
     for kind in ROW_KINDS:
-        for file_id, path, load, expected, found, state in bench.rows(_TOLD, kind.value):
-            told = None if path is None else told_path(path)
-            if file_id is None and kind is DifferenceKind.ROWS_OF_UNKNOWN_LOAD:
-                # Below our source, but nothing that we would load.
-                if told is None or not pattern.matches(told.removeprefix(source)):
-                    continue
+        for file_id, stored, load, expected, found, state in bench.rows(_TOLD, kind.value):
+            path = None if stored is None else told_path(stored)
+            if file_id is None and kind is DifferenceKind.ROWS_OF_UNKNOWN_LOAD and not is_ours(path):
+                continue
             yield Difference(
                 kind=kind,
                 message=_message(kind, expected, found, state),
                 table=target,
-                file_path=told,
+                file_path=path,
                 load_id=load,
                 expected=expected,
                 found=found,
             )
 
 
-def _message(kind: DifferenceKind, expected: int | None, found: int | None, state: str | None) -> str:  # noqa: PLR0911
+def _recognizer(ingestion: Ingestion) -> Callable[[str | None], bool]:
+    """Whether a path that the ledger does not know is one that the ingestion would load."""
+    source = parse_source_path(ingestion.source_path).path
+    pattern = Pattern(ingestion.source_file_pattern)
+    return lambda path: path is not None and path.startswith(source) and pattern.matches(path.removeprefix(source))
+
+
+def _message(kind: DifferenceKind, expected: int | None, found: int | None, state: str | None) -> str:
     there = f"{found or 0:,} row{'' if found == 1 else 's'}"
     match kind:
         case DifferenceKind.ROWS_MISSING:
@@ -164,7 +168,8 @@ def _message(kind: DifferenceKind, expected: int | None, found: int | None, stat
 
 
 _CONTRADICTED = """
-SELECT d.path, c.load, c.rows, c.state, c.brought FROM contradictions c JOIN files d ON d.id = c.file_id ORDER BY d.path"""
+SELECT d.path, c.load, c.rows, c.state, c.brought
+FROM contradictions c JOIN files d ON d.id = c.file_id ORDER BY d.path"""
 
 
 def contradictions(bench: Workbench, table_name: str) -> Iterator[Difference]:

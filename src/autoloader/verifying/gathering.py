@@ -11,11 +11,12 @@ from autoloader.discovery import Scope, matching
 from autoloader.ledger import evidence
 from autoloader.ledger.database import consistent
 from autoloader.ledger.records import stored_path
+from autoloader.model import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from autoloader.verifying import Asked, Means
+    from autoloader.verifying import Asked, Sides
     from autoloader.verifying.workbench import Workbench
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,14 +45,14 @@ LISTED = {"path": _TEXT, "etag": _TEXT}
 CHUNK = 20_000
 
 
-def read_ledger(means: Means, asked: Asked, bench: Workbench) -> datetime:
+def read_ledger(sides: Sides, asked: Asked, bench: Workbench) -> datetime:
     """Lay out what the ledger says of the ingestion's files and loads at one moment, which is returned.
 
     Raises:
         LedgerUnavailable: the ledger cannot be reached.
     """
     ingestion_id = asked.ingestion.id
-    with consistent(means.database) as connection:
+    with consistent(sides.database) as connection:
         at = evidence.moment(connection)
         files = evidence.count(connection, ingestion_id)
         done = 0
@@ -64,7 +65,7 @@ def read_ledger(means: Means, asked: Asked, bench: Workbench) -> datetime:
                 bench.add(table, shape, chunk)
                 done += len(chunk)
                 # Most files were brought by one load: twice as many rows as files is a fair guess.
-                asked.watcher.reading("ledger", done, max(2 * files, done))
+                asked.watcher.reading(Reading(what="ledger", done=done, total=max(2 * files, done)))
     return at
 
 
@@ -82,19 +83,19 @@ def instant(micros: int) -> datetime:
     return EPOCH + timedelta(microseconds=micros)
 
 
-def list_bucket(means: Means, asked: Asked, bench: Workbench) -> None:
+def list_bucket(sides: Sides, asked: Asked, bench: Workbench) -> None:
     """Lay out what of the bucket the ingestion is about.
 
     Raises:
         SourceError: the bucket cannot be listed.
     """
     seen = 0
-    with means.open_store(asked.ingestion) as store:
+    with sides.open_store(asked.ingestion) as store:
         pages = matching(store, asked.ingestion, Scope())
         for chunk in _chunks([(stored_path(each.path), each.etag) for each in page] for page in pages):
             bench.add("listed", LISTED, chunk)
             seen += len(chunk)
-            asked.watcher.reading("bucket", seen, None)
+            asked.watcher.reading(Reading(what="bucket", done=seen))
 
 
 def _chunks(pages: Iterator[list[tuple[str, str]]]) -> Iterator[list[tuple[str, str]]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from autoloader.verifying.comparing import note_foreign
 from autoloader.verifying.gathering import instant
 
 if TYPE_CHECKING:
+    import uuid
     from collections.abc import Iterator
 
     from pyiceberg.table import Table

@@ -17,7 +17,7 @@ from autoloader.lake.snapshots import refreshed
 from autoloader.lake.storage import Storage, referred_to
 from autoloader.ledger import evidence
 from autoloader.ledger.database import connected
-from autoloader.model import Difference, DifferenceKind
+from autoloader.model import Difference, DifferenceKind, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +64,7 @@ def _list(asked: Asked, bench: Workbench, storage: Storage) -> None:
         if found:
             bench.add("stored", STORED, [(each.location, str(each.load_id)) for each in found])
         seen += len(found)
-        asked.watcher.reading("storage", seen, None)
+        asked.watcher.reading(Reading(what="storage", done=seen))
 
 
 def _leave_owned(database: Database, bench: Workbench) -> None:

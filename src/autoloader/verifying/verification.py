@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from autoloader.lake.history import history
 from autoloader.lake.storage import referred_to
 from autoloader.lake.whose import data_files, manifests_at
-from autoloader.model import LOAD_ID, SOURCE_FILE, Difference, DifferenceKind, TableStanding, Verification
+from autoloader.model import LOAD_ID, SOURCE_FILE, Difference, DifferenceKind, TableStanding, VerificationReport
 from autoloader.verifying import comparing, landing
 from autoloader.verifying.expecting import expect
 from autoloader.verifying.gathering import Standing, list_bucket, read_ledger
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
     from pyiceberg.table import Table
 
-    from autoloader.verifying import Asked, Means
+    from autoloader.verifying import Asked, Sides
     from autoloader.verifying.workbench import Workbench
 
 _CLAIMED = "SELECT CAST(coalesce(sum(rows), 0) AS BIGINT) FROM expected WHERE target = ?"
 _LOADS = "SELECT count(*) FILTER (state = 'COMMITTED'), count(*) FILTER (state IN ('RUNNING', 'LOST')) FROM loads"
 
 
-def verify(means: Means, asked: Asked) -> Verification:
+def verify(sides: Sides, asked: Asked) -> VerificationReport:
     """Compare bucket, ledger and table; see the package for what is compared and as of when.
 
     Raises:
@@ -40,11 +40,11 @@ def verify(means: Means, asked: Asked) -> Verification:
         SpoolFull: no room on the disk that it is compared on.
         Interrupted: it was stopped.
     """
-    with workbench(means, asked.stopping) as bench:
-        at = read_ledger(means, asked, bench)
-        list_bucket(means, asked, bench)
+    with workbench(sides, asked.stopping) as bench:
+        at = read_ledger(sides, asked, bench)
+        list_bucket(sides, asked, bench)
         tables = expect(bench, asked.ingestion.table_name)
-        comparison = _Comparison(means, asked, bench)
+        comparison = _Comparison(sides, asked, bench)
         comparison.tell(comparing.contradictions(bench, asked.ingestion.table_name))
         standings = tuple(comparison.examine(name) for name in tables)
         return comparison.report(at, standings)
@@ -53,8 +53,8 @@ def verify(means: Means, asked: Asked) -> Verification:
 class _Comparison:
     """Tells differences as they are found, and counts them."""
 
-    def __init__(self, means: Means, asked: Asked, bench: Workbench) -> None:
-        self._means = means
+    def __init__(self, sides: Sides, asked: Asked, bench: Workbench) -> None:
+        self._means = sides
         self._asked = asked
         self._bench = bench
         self._told: Counter[DifferenceKind] = Counter()
@@ -104,11 +104,11 @@ class _Comparison:
         for locations in referred_to(table, [] if current is None else [current]):
             self._bench.add("referred", REFERRED, [(location,) for location in locations])
 
-    def report(self, at: datetime, tables: tuple[TableStanding, ...]) -> Verification:
+    def report(self, at: datetime, tables: tuple[TableStanding, ...]) -> VerificationReport:
         """What was found in all."""
         standing = Standing(self._bench)
         committed, going_on = self._bench.one(_LOADS)
-        return Verification(
+        return VerificationReport(
             ingestion=self._asked.ingestion.name,
             ledger_at=at,
             listed=standing.listed,

@@ -13,10 +13,9 @@ import pyarrow as pa
 from autoloader.errors import Interrupted, SpoolFull
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from threading import Event
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from autoloader.verifying import Means
+    from autoloader.verifying import Sides
 
 FETCHED = 2_000
 _ARRIVING = "arriving"
@@ -40,10 +39,10 @@ class Workbench:
 
     Args:
         connection: to it.
-        stopping: set when the work is to stop.
+        stopping: asked before each step; once true, Interrupted is raised.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, stopping: Event) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, stopping: Callable[[], bool]) -> None:
         self._connection = connection
         self._stopping = stopping
 
@@ -97,19 +96,19 @@ class Workbench:
             raise
 
     def _require_going_on(self) -> None:
-        if self._stopping.is_set():
+        if self._stopping():
             raise Interrupted("the verification was stopped; nothing was changed by it")
 
 
 @contextmanager
-def workbench(means: Means, stopping: Event) -> Iterator[Workbench]:
+def workbench(sides: Sides, stopping: Callable[[], bool]) -> Iterator[Workbench]:
     """A workbench while the block goes on; its folder is removed afterwards."""
-    folder = means.spool / f"verify-{uuid.uuid4()}"
+    folder = sides.spool / f"verify-{uuid.uuid4()}"
     folder.mkdir(parents=True)
     try:
         config = {
-            "memory_limit": means.memory_limit,
-            "threads": means.threads,
+            "memory_limit": sides.memory_limit,
+            "threads": sides.threads,
             "temp_directory": str(folder),
             "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,
