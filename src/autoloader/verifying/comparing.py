@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from autoloader.lake import whose
 from autoloader.ledger import evidence
 from autoloader.ledger.database import connected
@@ -64,7 +66,7 @@ FROM compared c
 LEFT JOIN files d ON d.id = c.file_id
 LEFT JOIN loads l ON l.load = c.load
 LEFT JOIN foreign_loads g ON g.load = c.load
-LEFT JOIN (SELECT DISTINCT file_id, load FROM brought) b ON b.file_id = c.file_id AND b.load = c.load"""
+LEFT JOIN brought b ON b.file_id = c.file_id AND b.load = c.load"""
 _TOLD = "SELECT file_id, path, load, expected, found, state FROM verdicts WHERE kind = ? ORDER BY path, load"
 _TOTALS = """
 SELECT coalesce(sum(f.rows) FILTER (l.load IS NOT NULL), 0), coalesce(sum(f.rows) FILTER (l.load IS NULL), 0)
@@ -119,8 +121,7 @@ def note_foreign(database: Database, bench: Workbench, loads: list[uuid.UUID]) -
         with connected(database) as connection:
             known = evidence.known(connection, loads[start : start + ASKED_AT_ONCE], CLEARING)
         found |= {load: ingestion_id for load, (ingestion_id, _) in known.items()}
-    for load in found:
-        bench.run("INSERT INTO foreign_loads VALUES (?)", load)
+    bench.add("foreign_loads", {"load": pa.string()}, [(str(load),) for load in found])
     return found
 
 

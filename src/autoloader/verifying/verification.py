@@ -40,7 +40,7 @@ def verify(sides: Sides, asked: Asked) -> VerificationReport:
         SpoolFull: no room on the disk that it is compared on.
         Interrupted: it was stopped.
     """
-    with workbench(sides, asked.stopping) as bench:
+    with workbench(sides.spool, asked.stopping, memory_limit=sides.memory_limit, threads=sides.threads) as bench:
         at = read_ledger(sides, asked, bench)
         list_bucket(sides, asked, bench)
         tables = expect(bench, asked.ingestion.table_name)

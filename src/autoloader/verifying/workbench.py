@@ -14,8 +14,7 @@ from autoloader.errors import Interrupted, SpoolFull
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from autoloader.verifying import Sides
+    from pathlib import Path
 
 FETCHED = 2_000
 _ARRIVING = "arriving"
@@ -79,21 +78,16 @@ class Workbench:
     def rows(self, sql: str, *values: object) -> Iterator[tuple[Any, ...]]:
         """The rows of an answer, a few at a time."""
         with self._connection.cursor() as reading:
-            reading.execute(sql, list(values))
+            with _room():
+                reading.execute(sql, list(values))
             while chunk := reading.fetchmany(FETCHED):
                 self._require_going_on()
                 yield from chunk
 
     def _execute(self, sql: str, values: Sequence[object]) -> duckdb.DuckDBPyConnection:
         self._require_going_on()
-        try:
+        with _room():
             return self._connection.execute(sql, list(values))
-        except duckdb.Error as error:
-            if "No space left" in str(error) or "failed to offload" in str(error):
-                raise SpoolFull(
-                    f"No room left on the disk of the spool folder to verify in: free some. {error}"
-                ) from None
-            raise
 
     def _require_going_on(self) -> None:
         if self._stopping():
@@ -101,14 +95,30 @@ class Workbench:
 
 
 @contextmanager
-def workbench(sides: Sides, stopping: Callable[[], bool]) -> Iterator[Workbench]:
-    """A workbench while the block goes on; its folder is removed afterwards."""
-    folder = sides.spool / f"verify-{uuid.uuid4()}"
+def _room() -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        if "No space left" in str(error) or "failed to offload" in str(error):
+            raise SpoolFull("No room left in the spool folder, in which the sides are compared: free some.") from error
+        raise
+
+
+@contextmanager
+def workbench(spool: Path, stopping: Callable[[], bool], *, memory_limit: str, threads: int) -> Iterator[Workbench]:
+    """A workbench while the block goes on, in a folder of its own below ``spool``, which is removed afterwards.
+
+    Args:
+        stopping: as for ``Workbench``.
+        memory_limit: what may be kept in memory, as DuckDB writes it.
+        threads: of DuckDB.
+    """
+    folder = spool / f"verify-{uuid.uuid4()}"
     folder.mkdir(parents=True)
     try:
         config = {
-            "memory_limit": sides.memory_limit,
-            "threads": sides.threads,
+            "memory_limit": memory_limit,
+            "threads": threads,
             "temp_directory": str(folder),
             "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,
