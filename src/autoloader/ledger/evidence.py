@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from autoloader.ledger.joining import joined_by_lookups
 from autoloader.ledger.statement import named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
     from datetime import datetime, timedelta
     from uuid import UUID
 
-    from sqlalchemy import Connection, TextClause
+    from sqlalchemy import Connection, CursorResult, TextClause
+
+    Chunks = Generator[Sequence[Sequence[Any]]]
 
 CHUNK = 20_000
 
@@ -65,17 +68,19 @@ def count(conn: Connection, ingestion_id: int) -> int:
     return conn.scalar(_COUNT, {"ingestion_id": ingestion_id}) or 0
 
 
-def files(conn: Connection, ingestion_id: int) -> Iterator[Sequence[Sequence[Any]]]:
+def files(conn: Connection, ingestion_id: int) -> Chunks:
     """``id, path as stored, etag, status, deferred, records, load id, error type`` of every file."""
     return _chunks(conn, _FILES, {"ingestion_id": ingestion_id})
 
 
-def brought(conn: Connection, ingestion_id: int) -> Iterator[Sequence[Sequence[Any]]]:
+def brought(conn: Connection, ingestion_id: int) -> Chunks:
     """``place, file id, load id, records`` of every file in every committed load; places tell the order."""
-    return _chunks(conn, _BROUGHT, {"ingestion_id": ingestion_id})
+    # The planner would rather read the outcomes of all ingestions than look up those of one that is a tenth of them.
+    with joined_by_lookups(conn):
+        return _chunks(conn, _BROUGHT, {"ingestion_id": ingestion_id})
 
 
-def loads(conn: Connection, ingestion_id: int) -> Iterator[Sequence[Sequence[Any]]]:
+def loads(conn: Connection, ingestion_id: int) -> Chunks:
     """``id, state, clears, table name, snapshot id, started at, ended at`` of every load."""
     return _chunks(conn, _LOADS, {"ingestion_id": ingestion_id})
 
@@ -90,7 +95,12 @@ def known(conn: Connection, load_ids: Sequence[UUID], clearing: timedelta) -> di
     return {row.id: (row.ingestion_id, row.owned) for row in rows}
 
 
-def _chunks(conn: Connection, statement: TextClause, values: Mapping[str, Any]) -> Iterator[Sequence[Sequence[Any]]]:
+def _chunks(conn: Connection, statement: TextClause, values: Mapping[str, Any]) -> Chunks:
     # A cursor of the server: otherwise the driver would first fetch every row.
-    rows = conn.execute(statement, values, execution_options={"stream_results": True, "max_row_buffer": CHUNK})
-    return rows.partitions(CHUNK)
+    options = {"stream_results": True, "max_row_buffer": CHUNK}
+    return _parts(conn.execute(statement, values, execution_options=options))
+
+
+def _parts(rows: CursorResult[Any]) -> Chunks:
+    with rows:
+        yield from rows.partitions(CHUNK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -56,16 +57,17 @@ def read_ledger(sides: Sides, asked: Asked, bench: Workbench) -> datetime:
         at = evidence.moment(connection)
         files = evidence.count(connection, ingestion_id)
         done = 0
-        for table, shape, chunks in (
-            ("files", FILES, evidence.files(connection, ingestion_id)),
-            ("brought", BROUGHT, evidence.brought(connection, ingestion_id)),
-            ("loads", LOADS, map(_timed, evidence.loads(connection, ingestion_id))),
+        for table, shape, read in (
+            ("files", FILES, evidence.files),
+            ("brought", BROUGHT, evidence.brought),
+            ("loads", LOADS, evidence.loads),
         ):
-            for chunk in chunks:
-                bench.add(table, shape, chunk)
-                done += len(chunk)
-                # Most files were brought by one load: twice as many rows as files is a fair guess.
-                asked.watcher.reading(Reading(what="ledger", done=done, total=max(2 * files, done)))
+            with closing(read(connection, ingestion_id)) as chunks:
+                for chunk in chunks:
+                    bench.add(table, shape, _timed(chunk) if table == "loads" else chunk)
+                    done += len(chunk)
+                    # Most files were brought by one load: twice as many rows as files is a fair guess.
+                    asked.watcher.reading(Reading(what="ledger", done=done, total=max(2 * files, done)))
     return at
 
 

@@ -116,7 +116,7 @@ def workbench(spool: Path, stopping: Callable[[], bool], *, memory_limit: str, t
     folder = spool / f"verify-{uuid.uuid4()}"
     folder.mkdir(parents=True)
     try:
-        config = {
+        config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
             "threads": threads,
             "temp_directory": str(folder),
