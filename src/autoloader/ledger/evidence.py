@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from autoloader.ledger.joining import joined_by_lookups
 from autoloader.ledger.statement import named
 
 if TYPE_CHECKING:
@@ -39,8 +38,9 @@ _BROUGHT = named(
     "evidence.brought",
     "Which rows each committed load of an ingestion brought, by file.",
     """SELECT o.id, o.file_id, CAST(o.load_id AS text), o.records_ingested
-    FROM loads l JOIN outcomes o ON o.load_id = l.id
-    WHERE l.ingestion_id = :ingestion_id AND l.state = 'COMMITTED' AND o.status = 'SUCCESS'""",
+    FROM processed_files f JOIN outcomes o ON o.file_id = f.id JOIN loads l ON l.id = o.load_id
+    WHERE f.ingestion_id = :ingestion_id AND l.ingestion_id = f.ingestion_id AND l.state = 'COMMITTED'
+      AND o.status = 'SUCCESS'""",
 )
 _LOADS = named(
     "evidence.loads",
@@ -75,9 +75,7 @@ def files(conn: Connection, ingestion_id: int) -> Chunks:
 
 def brought(conn: Connection, ingestion_id: int) -> Chunks:
     """``place, file id, load id, records`` of every file in every committed load; places tell the order."""
-    # The planner would rather read the outcomes of all ingestions than look up those of one that is a tenth of them.
-    with joined_by_lookups(conn):
-        return _chunks(conn, _BROUGHT, {"ingestion_id": ingestion_id})
+    return _chunks(conn, _BROUGHT, {"ingestion_id": ingestion_id})
 
 
 def loads(conn: Connection, ingestion_id: int) -> Chunks:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ID, _COUNT, _TEXT = pa.int64(), pa.int64(), pa.string()
-FILES = {
+FILES: dict[str, pa.DataType] = {
     "id": _ID,
     "path": _TEXT,
     "etag": _TEXT,
@@ -32,8 +32,8 @@ FILES = {
     "load": _TEXT,
     "reason": _TEXT,
 }
-BROUGHT = {"place": _ID, "file_id": _ID, "load": _TEXT, "rows": _COUNT}
-LOADS = {
+BROUGHT: dict[str, pa.DataType] = {"place": _ID, "file_id": _ID, "load": _TEXT, "rows": _COUNT}
+LOADS: dict[str, pa.DataType] = {
     "load": _TEXT,
     "state": _TEXT,
     "clears": _TEXT,
@@ -42,7 +42,7 @@ LOADS = {
     "started_at": pa.int64(),
     "ended_at": pa.int64(),
 }
-LISTED = {"path": _TEXT, "etag": _TEXT}
+LISTED: dict[str, pa.DataType] = {"path": _TEXT, "etag": _TEXT}
 CHUNK = 20_000
 
 
