@@ -22,7 +22,7 @@ from routes import requests
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from contestants import Arena
+    from contestants import Arena, Attempt
 
 SERVICE = "service"
 CLIENTS = 16
@@ -75,20 +75,27 @@ def percentile(ranked: list[float], percent: int) -> float:
 def ask(arena: Arena, size: Size) -> list[Answers]:
     """Fill a ledger, serve it by ``autoloader serve``, let the clients ask, and tell how long the answers took."""
     print(f"\nAPI: a ledger with {size.files:,} files …", flush=True)
-    began = time.perf_counter()
     attempt = arena.service(SERVICE)
-    url = attempt.environment["AUTOLOADER_DATABASE_URL"]
-    fill(url, size.files)
-    print(f"  filled in {time.perf_counter() - began:.0f} s", flush=True)
-    token = _token(url)
-    with _serving(attempt.command, attempt.environment) as address:
-        taken = _asked(address, token, url, size)
-    arena.clear(attempt)
+    try:
+        taken = _taken(attempt, size)
+    finally:
+        arena.clear(attempt)
     found = [answers_of(route, seconds) for route, seconds in sorted(taken.items())]
     for each in found:
         figures = f"p50 {each.p50_seconds * 1000:6.1f} ms  p99 {each.p99_seconds * 1000:6.1f} ms"
         print(f"  {each.route:<45} {each.requests:>6}  {figures}", flush=True)
     return found
+
+
+def _taken(attempt: Attempt, size: Size) -> dict[str, list[float]]:
+    """The seconds that every answer took, by route."""
+    began = time.perf_counter()
+    url = attempt.environment["AUTOLOADER_DATABASE_URL"]
+    fill(url, size.files)
+    print(f"  filled in {time.perf_counter() - began:.0f} s", flush=True)
+    token = _token(url)
+    with _serving(attempt.command, attempt.environment) as address:
+        return _asked(address, token, url, size)
 
 
 @contextmanager
