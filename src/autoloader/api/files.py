@@ -46,10 +46,11 @@ def list_files(
     however many files there are: where a pattern lets few of them pass, a page may hold fewer than `limit`, or none,
     although `next_cursor` says that there is more to be looked at.
     """
-    wanted = browsing.Wanted(ingestion_id=ingestion_id, status=status, path_like=path, since=since)
+    wanted = browsing.Wanted(
+        ingestion_id=ingestion_id, tenant_id=caller.tenant_id, status=status, path_like=path, since=since
+    )
     after = paging.after_change(cursor) if wanted.by_change else paging.after_name(cursor)
     with connected(runtime.database) as connection:
-        tenants.require_ingestion(connection, caller.tenant_id, ingestion_id)
         found = browsing.page(connection, wanted, limit=limit, after=after)
     return paging.told(found.items, found.following)
 
