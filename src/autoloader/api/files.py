@@ -2,21 +2,21 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import Body, Query, Response
 from pydantic import AwareDatetime
 
 from autoloader.api import answers, paging
 from autoloader.api.bodies import FilesToRetry, Id
 from autoloader.api.callers import Operator, Parts, Reader
 from autoloader.api.documents import failing
-from autoloader.api.told import Told, patient
+from autoloader.api.told import patient, routes
 from autoloader.errors import NotKnown, WrongState
 from autoloader.ledger import browsing, tenants
 from autoloader.ledger import files as ledger_files
 from autoloader.ledger.database import connected, transaction
 from autoloader.model import FileStatus
 
-router = APIRouter(tags=["files"], route_class=Told)
+router = routes("files")
 
 
 @router.get(
