@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload([__name__, "autoloader.api.serving", "autoloader.cli.serve", "autoloader.workers"])
+ROOMS = ("api.serving", "cli.serve", "cli.workers", "loading", "recovery", "stack", "workers")
+FORKS.set_forkserver_preload([__name__, *(f"autoloader.{room}" for room in ROOMS)])
 _NOT_MEASURED = ("COV_CORE_", "COVERAGE_")
 """Variables by which coverage starts itself in a process; what these ones run is measured elsewhere."""
 
