@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import ByteSize, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from autoloader.engines.options import parse_options
+from autoloader.engines.options import check_engine, parse_options
 from autoloader.errors import UsageError
 from autoloader.lake.catalogs import identifier
 from autoloader.lake.partitions import check_form, partition_spec
@@ -22,6 +22,7 @@ from autoloader.ledger.database import transaction
 from autoloader.model import (
     DEFAULT_MAX_FILE_SIZE_BYTES,
     DEFAULT_MAX_RETRIES,
+    EngineName,
     FormatType,
     IngestionStatus,
     NewIngestion,
@@ -32,7 +33,7 @@ from autoloader.model import (
 from autoloader.objects.globs import Pattern
 from autoloader.objects.paths import parse_source_path
 from autoloader.schema import parse_schema, to_json
-from autoloader.vault import CREDENTIAL_SECRETS, FILE, MASK, SEALED, VARIABLE, check_reference, masked
+from autoloader.vault import CREDENTIAL_SECRETS, FILE, MASK, SEALED, SECRETS, VARIABLE, check_reference, masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from autoloader.vault import Vault
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+CONNECT_URL = r"^sc://[^/;\s]+(/(;[\w-]+=[^;=\s]+)*)?$"
 Secret = Annotated[str, StringConstraints(pattern=r"^[!-~]+$", max_length=8192)]
 """The secret itself, or where it is to be found: ``env:NAME``, ``file:/path``."""
 
@@ -82,6 +84,9 @@ class Draft:
     write_mode: WriteMode = WriteMode.APPEND
     partition_columns: tuple[str, ...] = ()
     table_properties: dict[str, str] = Field(default_factory=dict)
+    engine: EngineName = EngineName.EMBEDDED
+    spark_connect_url: Annotated[str, StringConstraints(pattern=CONNECT_URL, max_length=2048)] | None = None
+    spark_connect_token: Secret | None = Field(None, repr=False)
     max_file_size_bytes: Annotated[ByteSize, Field(gt=0, lt=2**63)] = ByteSize(DEFAULT_MAX_FILE_SIZE_BYTES)
     max_retries: Annotated[int, Field(ge=0, le=1000)] = DEFAULT_MAX_RETRIES
     on_changed_file: OnChangedFile = OnChangedFile.REPLACE
@@ -93,11 +98,11 @@ NO_CREDENTIALS = SourceCredentials()
 _DRAFT = TypeAdapter(Draft)
 
 
-def define(draft: Mapping[str, Any], vault: Vault, saved: SourceCredentials = NO_CREDENTIALS) -> NewIngestion:
+def define(draft: Mapping[str, Any], vault: Vault, saved: NewIngestion | None = None) -> NewIngestion:
     """Check a draft against every rule of the contract, and seal its secrets.
 
     Args:
-        saved: the credentials that the ingestion has so far: ``***`` in the draft means the secret of these.
+        saved: the ingestion as it is so far: ``***`` in the draft means the secret that it has.
 
     Raises:
         UsageError: the first rule that is broken; ``field`` is the name of the field at fault.
@@ -110,7 +115,7 @@ def define(draft: Mapping[str, Any], vault: Vault, saved: SourceCredentials = NO
     source = parse_source_path(fields.source_path)
     Pattern(fields.source_file_pattern)
     identifier(fields.database, fields.table)
-    parse_options(fields.format_type, fields.format_options)
+    check_engine(fields.engine, parse_options(fields.format_type, fields.format_options))
     schema = parse_schema(fields.schema_json) if fields.schema_json is not None else None
     if schema is None:
         check_form(fields.partition_columns)
@@ -123,7 +128,10 @@ def define(draft: Mapping[str, Any], vault: Vault, saved: SourceCredentials = NO
         | {
             "source_path": source.path,
             "schema_json": to_json(schema) if schema is not None else None,
-            "source_credentials": _sealed(fields.source_credentials, saved, vault),
+            "source_credentials": _sealed(
+                fields.source_credentials, saved.source_credentials if saved else NO_CREDENTIALS, vault
+            ),
+            "spark_connect_token": _sealed_token(fields, saved, vault),
         }
     )
 
@@ -164,7 +172,7 @@ def edit(
         LakeError: there is no such catalog, or it does not answer.
     """
     before = as_draft(ingestion)
-    after = define(before | dict(changes), vault, ingestion.source_credentials)
+    after = define(before | dict(changes), vault, ingestion)
     if (after.catalog, after.database, after.table) != (ingestion.catalog, ingestion.database, ingestion.table):
         check_table(after)
     changed = {name: getattr(after, name) for name in FIELDS if getattr(after, name) != getattr(ingestion, name)}
@@ -177,7 +185,10 @@ def edit(
 def as_draft(ingestion: NewIngestion) -> dict[str, Any]:
     """The fields a person decides, as they stand now; secrets are masked, and mean what is saved."""
     draft = {name: getattr(ingestion, name) for name in FIELDS}
-    return draft | {"source_credentials": shown(ingestion.source_credentials)}
+    return draft | {
+        "source_credentials": shown(ingestion.source_credentials),
+        "spark_connect_token": masked(ingestion.spark_connect_token),
+    }
 
 
 def shown(credentials: SourceCredentials) -> dict[str, str | None]:
@@ -200,35 +211,45 @@ def _sealed(credentials: CredentialsDraft, saved: SourceCredentials, vault: Vaul
     for name in CREDENTIAL_SECRETS:
         given, before = values[name], getattr(saved, name)
         if given == MASK:
-            values[name] = _kept(name, before, moved=moved)
+            values[name] = _kept(name, before, field=f"source_credentials.{name}", moved=moved)
         elif given is not None:
-            values[name] = _stored(name, given, vault)
+            values[name] = _stored(name, given, vault, field=f"source_credentials.{name}")
     return SourceCredentials(**values)
 
 
-def _kept(name: str, before: str | None, *, moved: bool) -> str:
-    field = f"source_credentials.{name}"
+def _sealed_token(fields: Draft, saved: NewIngestion | None, vault: Vault) -> str | None:
+    name, given = "spark_connect_token", fields.spark_connect_token
+    if fields.spark_connect_url is None and given is not None:
+        raise UsageError(f"{name} is for the server of spark_connect_url, and there is none: give it", field=name)
+    if given == MASK:
+        before = saved.spark_connect_token if saved else None
+        moved = saved is None or fields.spark_connect_url != saved.spark_connect_url
+        return _kept(name, before, field=name, moved=moved)
+    return None if given is None else _stored(name, given, vault, field=name)
+
+
+def _kept(name: str, before: str | None, *, field: str, moved: bool) -> str:
     if before is None:
         raise UsageError(f"{name} is {MASK}, which stands for the saved one, and there is none: give it", field=field)
     if moved and before.startswith(SEALED):
         # Whoever may edit but does not know the keys could have them sent to an endpoint of their own.
-        raise UsageError(f"{name}: the endpoint is another one, so give the key anew", field=field)
+        raise UsageError(f"{name}: the endpoint is another one, so give the secret anew", field=field)
     return before
 
 
-def _stored(name: str, given: str, vault: Vault) -> str:
+def _stored(name: str, given: str, vault: Vault, *, field: str) -> str:
     if given.startswith((VARIABLE, FILE)):
         check_reference(name, given)
         return given
     if given.startswith(SEALED):
         raise UsageError(
             f"{name}: a key that begins with {SEALED} is taken for a sealed one, which nobody can give",
-            field=f"source_credentials.{name}",
+            field=field,
         )
     return vault.seal(given)
 
 
-def _usage_error(error: ValidationError) -> UsageError:
+def _usage_error(error: ValidationError) -> UsageError:  # noqa: PLR0911  one return for each kind of mistake
     first = error.errors(include_input=False, include_url=False)[0]
     field = ".".join(str(part) for part in first["loc"])
     if first["type"] in {"missing", "missing_argument"}:
@@ -241,6 +262,8 @@ def _usage_error(error: ValidationError) -> UsageError:
         return UsageError(
             "a name is 1 to 128 letters, digits, '_', '-' or '.', and begins with a letter or a digit", field=field
         )
-    if field.removeprefix("source_credentials.") in {"aws_access_key_id", "aws_secret_access_key", "aws_session_token"}:
-        return UsageError(f"{field}: give the key, or where it is: env:NAME or file:/path", field=field)
+    if field == "spark_connect_url":
+        return UsageError(f"{field}: write sc://host:port, the token apart as spark_connect_token", field=field)
+    if field.removeprefix("source_credentials.") in SECRETS:
+        return UsageError(f"{field}: give it itself, or where it is: env:NAME or file:/path", field=field)
     return UsageError(f"{field}: {first['msg'][0].lower()}{first['msg'][1:]}", field=field)

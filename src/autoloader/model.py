@@ -111,6 +111,13 @@ class WriteMode(StrEnum):
     OVERWRITE = "overwrite"
 
 
+class EngineName(StrEnum):
+    """What turns the files into data files: this process, or a Spark cluster."""
+
+    EMBEDDED = "embedded"
+    SPARK = "spark"
+
+
 class OnChangedFile(StrEnum):
     """What a new version (another etag) of a file means whose earlier version is already in the table."""
 
@@ -164,7 +171,7 @@ class NewIngestion:
     write_mode: WriteMode = WriteMode.APPEND
     partition_columns: tuple[str, ...] = ()
     table_properties: Mapping[str, str] = field(default_factory=dict)
-    engine: str = "embedded"
+    engine: EngineName = EngineName.EMBEDDED
     cluster_id: str | None = None
     spark_connect_url: str | None = None
     spark_connect_token: str | None = field(default=None, repr=False)
@@ -432,3 +439,18 @@ class DataFile:
     location: Path | str
     records: int
     partition: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Staged:
+    """Data files that an engine left in the table's storage in a snapshot which no branch shows.
+
+    Attributes:
+        snapshot_id: that added them.
+        wap_id: under which it was staged (``wap.id`` in its summary).
+        without: source paths whose rows must not be published.
+    """
+
+    snapshot_id: int
+    wap_id: str
+    without: frozenset[str] = frozenset()

@@ -98,7 +98,7 @@ def in_time(work: Callable[[], Result], seconds: float = SECONDS) -> Result:
 
 def _drafted(runtime: Runtime, caller: Caller, body: NewIngestion) -> Checked:
     draft = body.model_dump(by_alias=True)
-    require_may_use(caller, draft["source_credentials"])
+    require_may_use(caller, draft)
     return dataclasses.replace(defining.define(draft, runtime.vault), tenant_id=caller.tenant_id)
 
 
@@ -114,7 +114,7 @@ def _tested(runtime: Runtime, ingestion: Checked) -> answers.Connection:
 def _previewed(runtime: Runtime, ingestion: Checked) -> answers.Preview:
     def work() -> answers.Preview:
         with runtime.open_store(ingestion) as store:
-            seen = look(store, runtime.engine(ingestion), ingestion, BOUNDS)
+            seen = look(store, runtime.embedded(), ingestion, BOUNDS)
         return _told(ingestion, seen)
 
     return in_time(work)

@@ -34,7 +34,7 @@ def preview(name: str | None, *, as_json: bool, **given: Any) -> None:  # noqa: 
     with session() as runtime:
         ingestion = _meant(runtime, name, draft_of(given))
         with runtime.open_store(ingestion) as store:
-            seen = look(store, runtime.engine(ingestion), ingestion)
+            seen = look(store, runtime.embedded(), ingestion)
     if as_json:
         write_json(
             {

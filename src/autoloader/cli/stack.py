@@ -19,6 +19,7 @@ from autoloader.errors import StackError, UsageError, WrongState
 from autoloader.ledger.database import upgrade
 from autoloader.runtime import Runtime
 from autoloader.stack import Stack
+from autoloader.stack.spark import SparkInstall
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,13 +35,14 @@ GRACE = timedelta(seconds=30)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address the HTTP API listens on.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Its port. Default: 8080, or a free one if that is taken.")
 @click.option("--concurrency", type=click.IntRange(1, 16), default=2, show_default=True, help="Runs worked on at once.")
-def up(*, host: str, port: int | None, concurrency: int) -> None:
+@click.option("--spark", is_flag=True, help="Start a Spark Connect server, too, for ingestions with engine spark.")
+def up(*, host: str, port: int | None, concurrency: int, spark: bool) -> None:
     """Start the whole service on this machine and stay in the foreground; Ctrl-C stops it cleanly.
 
     That is the embedded stack, the HTTP API and a worker.
     """
     settings = _embedded(start())
-    stack = Stack(settings.home_dir)
+    stack = Stack(settings.home_dir, spark_install(settings) if spark else None)
     with stop_on_signals() as stopping:
         try:
             connections = stack.start(report=lambda line: click.echo(line, err=True))
@@ -122,6 +124,11 @@ def env() -> None:
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
+def spark_install(settings: Settings) -> SparkInstall:
+    """Where `make spark` put Spark, and what it may have of this machine."""
+    return SparkInstall(folder=settings.spark_dir.expanduser(), memory=settings.spark_memory, threads=settings.threads)
+
+
 def _embedded(settings: Settings) -> Settings:
     if settings.database_url is not None:
         raise WrongState(
@@ -144,6 +151,8 @@ def _exports(connections: Connections) -> dict[str, str]:
         "AWS_DEFAULT_REGION": connections.s3_region or "",
         "DATABASE_URL": connections.database_url.replace("postgresql+psycopg://", "postgresql://"),
     }
+    if connections.spark_connect_url is not None:
+        exports["SPARK_REMOTE"] = f"{connections.spark_connect_url}/;token={connections.spark_connect_token}"
     for catalog, properties in connections.catalogs.items():
         for name, value in properties.items():
             variable = name.replace(".", "__").replace("-", "_").upper()
