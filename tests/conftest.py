@@ -5,6 +5,7 @@ One stack for each test process; below it every test has a database, a prefix of
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import uuid
@@ -18,8 +19,13 @@ from botocore.config import Config
 from hypothesis import settings
 from sqlalchemy.engine import make_url
 
+from autoloader.engines.spark.session import Cluster
+from autoloader.errors import StackError
 from autoloader.ledger.database import upgrade
+from autoloader.settings import load_settings
 from autoloader.stack import Stack
+from autoloader.stack.programs import java_home
+from autoloader.stack.spark import SparkInstall
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,21 +52,49 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session")
-def connections(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connections]:
-    """The embedded stack, started for this test process and stopped after it.
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The home of the embedded stack, started for this test process and stopped after it.
 
     ``AUTOLOADER_TEST_HOME`` names the home of a stack that runs already: it is used instead, and left running.
     """
     if running := os.environ.get("AUTOLOADER_TEST_HOME"):
-        found = Stack(Path(running)).connections()
-        assert found is not None, f"AUTOLOADER_TEST_HOME: no stack runs in {running}"
-        yield found
+        yield Path(running)
         return
     home = tmp_path_factory.mktemp("stack")
     stack = Stack(home)
-    yield stack.start()
+    stack.start()
+    yield home
     stack.stop()
     shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def connections(home: Path) -> Connections:
+    """Where the parts of the embedded stack are."""
+    found = Stack(home).connections()
+    assert found is not None, f"no stack runs in {home}"
+    return found
+
+
+@pytest.fixture(scope="session")
+def with_spark(home: Path, connections: Connections) -> Connections:
+    """The same stack with a Spark Connect server, started for the first test that needs it."""
+    spark = SparkInstall(folder=load_settings().spark_dir.expanduser(), memory="1500m", threads=2)
+    try:
+        java_home()
+        _ = spark.home
+        importlib.import_module("pyspark.sql.connect.session")
+    except (StackError, ImportError) as missing:
+        pytest.skip(f"these tests need Spark: {missing}")
+    assert connections.database_url
+    return Stack(home, spark).start()
+
+
+@pytest.fixture(scope="session")
+def cluster(with_spark: Connections) -> Cluster:
+    """Where Spark Connect answers."""
+    assert with_spark.spark_connect_url is not None
+    return Cluster(url=with_spark.spark_connect_url, token=with_spark.spark_connect_token)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from autoloader.engines.forms import DECIMAL_FORM, FIRST_DAY, INSTANT_FORMS, INTEGER_FORM, LAST_DAY
+from autoloader.engines.forms import DECIMAL_FORM, FIRST_DAY, INSTANT_FORMS, LAST_DAY
 from autoloader.engines.spark.sql import either, literal, matches, quote
 from autoloader.schema.printing import type_ddl
 from autoloader.schema.types import Array, Decimal, Map, Scalar, Struct
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from autoloader.engines.options import ValueOptions
     from autoloader.engines.patterns import TextPattern
     from autoloader.schema.types import DataType
+
+_WHOLE = "[+-]?[0-9]+"
+"""Not with a point: ``1.0`` may be all that a double left of ``1e0``, which no integer is."""
+
+_SHORT_SCIENTIFIC = r"[+-]?[0-9](?:\.[0-9]{1,14})?E-?[0-9]{1,2}"
+"""At most 15 digits: two decimals of that length that are the same double are the same number."""
 
 _INFINITY = "CAST('Infinity' AS DOUBLE)"
 
@@ -152,7 +158,7 @@ def _typed_scalar(column_type: Scalar | Decimal, text: str, options: ValueOption
         case Scalar.STRING:
             return text
         case Scalar.INT | Scalar.BIGINT:
-            return f"try_cast(substring_index({text}, '.', 1) AS {column_type.value})"
+            return f"try_cast({text} AS {column_type.value})"
         case Scalar.FLOAT | Scalar.DOUBLE | Decimal():
             return f"try_cast({text} AS {type_ddl(column_type)})"
         case Scalar.BOOLEAN:
@@ -174,10 +180,12 @@ def _pattern(column_type: Scalar, options: ValueOptions) -> TextPattern | None:
 def _good(column_type: Scalar | Decimal, text: str, value: str, options: ValueOptions) -> str:
     match column_type:
         case Decimal(_, scale):
-            kept = rf"[+-]?[0-9]*(?:\.[0-9]{{0,{scale}}}0*)?"
-            return f"{matches(text, DECIMAL_FORM)} AND {matches(text, kept)} AND {value} IS NOT NULL"
+            kept = rf"[+-]?(?:[0-9]+(?:\.[0-9]{{0,{scale}}}0*)?|\.[0-9]{{0,{scale}}}0*)"
+            plain = f"({matches(text, DECIMAL_FORM)} AND {matches(text, kept)})"
+            short = f"({matches(text, _SHORT_SCIENTIFIC)} AND CAST({value} AS DOUBLE) = try_cast({text} AS DOUBLE))"
+            return f"{value} IS NOT NULL AND ({_same(value, text)} OR {plain} OR {short})"
         case Scalar.INT | Scalar.BIGINT:
-            return f"{value} IS NOT NULL AND ({_same(value, text)} OR {matches(text, INTEGER_FORM)})"
+            return f"{value} IS NOT NULL AND ({_same(value, text)} OR {matches(text, _WHOLE)})"
         case Scalar.FLOAT | Scalar.DOUBLE:
             return f"abs({value}) < {_INFINITY} AND ({_same(value, text)} OR {matches(text, DECIMAL_FORM)})"
         case Scalar.BOOLEAN:
