@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from crews import FAIR, LARGE_ONE, LAST_SMALL, SHARED, TEN, TWO
 from data import Dataset
 from races import DLT, LIMIT, OURS
 
@@ -13,7 +14,7 @@ class Case:
     """One data set and what is done with it.
 
     Attributes:
-        contestants: who loads it in turns; empty: one load and then second runs with nothing new.
+        contestants: who is measured; empty: one load and then second runs with nothing new.
         size_bytes: of the data set once it is made.
     """
 
@@ -36,6 +37,14 @@ FULL = (
         contestants=(OURS, LIMIT),
     ),
     Case(dataset=Dataset(name="known", title="10,000 known files, nothing new", files=10_000, records_per_file=10)),
+    Case(
+        dataset=Dataset(name=SHARED, title="5,000 files, shared by workers", files=5_000, records_per_file=10),
+        contestants=(TWO, TEN),
+    ),
+    Case(
+        dataset=Dataset(name=FAIR, title="10,000 files beside 49 others", files=10_000, records_per_file=10),
+        contestants=(LARGE_ONE, LAST_SMALL),
+    ),
     Case(dataset=Dataset(name="tiny", title="100,000 known files, nothing new", files=100_000, records_per_file=1)),
 )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
+from crews import FAIR, LARGE_ONE, LAST_SMALL, SHARED, TEN, TWO
 from races import AGAIN, DLT, LIMIT, LISTING, OURS, START
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ LEAST_LARGE_SPEED = 0.60
 MOST_HUGE_BYTES = GIB
 MOST_SECONDS_KNOWN = 1.5
 MOST_TIMES_LISTING = 5
+MOST_TIMES_TWO = 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,18 @@ def _many_known(figures: Figures) -> Verdict:
     return Verdict(promise, f"< {MOST_TIMES_LISTING}", f"{found:.1f}", found < MOST_TIMES_LISTING)
 
 
+def _shared(figures: Figures) -> Verdict:
+    found = figures.ratio(SHARED, TEN, TWO)
+    promise = "10 workers on one ingestion: times the wall time of 2"
+    return Verdict(promise, f"≤ {MOST_TIMES_TWO}", f"{found:.2f}", found <= MOST_TIMES_TWO)
+
+
+def _fair(figures: Figures) -> Verdict:
+    found = figures.ratio(FAIR, LAST_SMALL, LARGE_ONE)
+    promise = "50 ingestions, 2 workers: the last of 49 small ones ends before the large one"
+    return Verdict(promise, "< 100%", f"after {found:.0%} of its time", found < 1)
+
+
 _PROMISES: list[tuple[set[tuple[str, str]], Callable[[Figures], Verdict]]] = [
     ({("small", OURS), ("small", LIMIT)}, _small_speed),
     ({("small", OURS), ("small", DLT)}, _small_dlt),
@@ -126,5 +140,7 @@ _PROMISES: list[tuple[set[tuple[str, str]], Callable[[Figures], Verdict]]] = [
     ({("large", OURS), ("large", LIMIT)}, _large_speed),
     ({("huge", OURS)}, _huge_memory),
     ({("known", AGAIN), ("known", START)}, _known),
+    ({(SHARED, TEN), (SHARED, TWO)}, _shared),
+    ({(FAIR, LARGE_ONE), (FAIR, LAST_SMALL)}, _fair),
     ({("tiny", AGAIN), ("tiny", START), ("tiny", LISTING)}, _many_known),
 ]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 OURS, LIMIT, DLT = "autoloader", "bare limit", "dlt"
 FIRST, AGAIN, LISTING, START = "first run", "nothing new", "bare listing", "start only"
 FILES_PER_LOAD = 10_000
-START_CODE = "import autoloader.cli.runs"
+START_CODE = "import autoloader.cli.runs, autoloader.control.direct, autoloader.runtime"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,16 +7,16 @@ from dataclasses import asdict
 from statistics import median
 from typing import TYPE_CHECKING
 
+from crews import LARGE_ONE, LAST_SMALL, TEN, TWO
 from promises import GIB, MB, Figures, Verdict, verdicts
-from races import AGAIN, DLT, FIRST, LIMIT, LISTING, OURS, START
+from races import AGAIN, DLT, FIRST, LIMIT, LISTING, OURS, START, Figure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from cases import Case
-    from races import Figure
 
-ORDER = (OURS, LIMIT, DLT, FIRST, AGAIN, LISTING, START)
+ORDER = (OURS, LIMIT, DLT, FIRST, AGAIN, LISTING, START, TWO, TEN, LARGE_ONE, LAST_SMALL)
 
 HOW = """\
 ## How it was measured
@@ -40,6 +40,10 @@ memory is the highest of all rounds.
   in a bucket of their own while dlt wants table and state in one. Nested values stay JSON text in their row, which
   spares it child tables.
 - **bare listing** is obstore listing the same prefix; its time is taken without its start.
+- **2 workers**, **10 workers** are so many `autoloader worker --concurrency 1` processes, up before the clock starts,
+  with loads of 500 files; the time is from the trigger of the run to its end, by the ledger. Memory is what all of them
+  hold at the end. *10,000 files beside 49 others* is 50 ingestions triggered at once, the large one first, and two
+  workers.
 - **start only** is the interpreter with the imports of `autoloader run`. *Time after start* is a run's wall time less
   this.
 
@@ -49,22 +53,34 @@ memory is the highest of all rounds.
 make bench
 ```
 
-`bench/run.py --quick` is a small rehearsal and `--only CASE` takes some of the cases; neither writes this page. The
-measurements one by one are in `bench/results.json`.
+`bench/run.py --quick` is a small rehearsal. `--only CASE` measures some of the cases; with `--write` they take the
+place of what was measured before, and the others stay. The measurements one by one are in `bench/results.json`.
 """
 
 
-def results(figures: Sequence[Figure], machine: Mapping[str, str]) -> str:
-    """Everything measured, as JSON."""
-    return json.dumps({"machine": dict(machine), "figures": [asdict(figure) for figure in figures]}, indent=1) + "\n"
+def results(figures: Sequence[Figure], machine: Mapping[str, str], sizes: Mapping[str, int]) -> str:
+    """Everything measured, as JSON.
+
+    Args:
+        sizes: bytes of the data of each case.
+    """
+    measured = {"sizes": dict(sizes), "figures": [asdict(figure) for figure in figures]}
+    return json.dumps({"machine": dict(machine)} | measured, indent=1) + "\n"
 
 
-def page(figures: Sequence[Figure], cases: Sequence[Case], machine: Mapping[str, str], rounds: int) -> str:
+def measured_before(written: str, again: Collection[str]) -> tuple[list[Figure], dict[str, int]]:
+    """Figures and sizes from what ``results`` wrote, without those of the cases that were measured again."""
+    told = json.loads(written)
+    figures = [Figure(**figure) for figure in told["figures"] if figure["case"] not in again]
+    return figures, {name: size for name, size in told["sizes"].items() if name not in again}
+
+
+def page(figures: Sequence[Figure], cases: Sequence[Case], machine: Mapping[str, str]) -> str:
     """The Markdown page."""
     facts = ", ".join(f"{name} {value}" for name, value in machine.items() if name not in {"date", "cores", "memory"})
     head = (
         f"# Benchmarks\n\nWritten by `make bench` on {machine['date']}: {machine['cores']} cores, "
-        f"{machine['memory']} of memory, {facts}. Rounds: {rounds}.\n"
+        f"{machine['memory']} of memory, {facts}.\n"
     )
     parts = [head, _promises(verdicts(figures)), *(_case(Figures(figures), case) for case in cases), HOW]
     return "\n".join(parts)
@@ -79,14 +95,15 @@ def _case(figures: Figures, case: Case) -> str:
     names = [name for name in ORDER if figures.of(case.dataset.name, name)]
     rows = [_row(figures, case, name, names) for name in names]
     columns = ["", "wall, median", "from – to", "processor", "files/s", "MB/s", "peak memory", "times ours"]
-    return f"## {case.dataset.title}\n\n" + table(columns, rows)
+    rounds = max(figure.round for figure in figures.all if figure.case == case.dataset.name)
+    return f"## {case.dataset.title}\n\nRounds: {rounds}.\n\n" + table(columns, rows)
 
 
 def _row(figures: Figures, case: Case, name: str, names: Sequence[str]) -> list[str]:
     own = figures.of(case.dataset.name, name)
     walls = [figure.wall_seconds for figure in own]
     wall = median(walls)
-    loads = name in {OURS, LIMIT, DLT, FIRST}
+    loads = name in {OURS, LIMIT, DLT, FIRST, TWO, TEN, LARGE_ONE}
     compared = OURS in names and name != OURS
     return [
         name,

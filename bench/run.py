@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import crews
 from autoloader.stack import Stack
 from cases import FULL, Case, quick
 from contestants import Arena
@@ -19,7 +20,7 @@ from machine import machine
 from place import BUCKET, open_bucket, store_variables
 from promises import verdicts
 from races import DLT, Figure, race, second_runs
-from report import page, results
+from report import measured_before, page, results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,12 +47,21 @@ def main(arguments: Sequence[str]) -> int:
             figures, cases = bench(stack.start(), Path(folder), options)
         finally:
             stack.stop()
-    if options.complete:
-        PAGE.write_text(page(figures, cases, machine(), options.repeat), encoding="utf-8")
-        RESULTS.write_text(results(figures, machine()), encoding="utf-8")
-        print(f"Written: {PAGE.relative_to(ROOT)}, {RESULTS.relative_to(ROOT)}")
+    if options.write:
+        write(figures, cases)
     kept = tell(figures)
     return 0 if kept or options.quick else 1
+
+
+def write(figures: list[Figure], cases: list[Case]) -> None:
+    """Write the page and the results; cases that were not measured this time stay as they were."""
+    sizes = {case.dataset.name: case.size_bytes for case in cases}
+    before, sizes_before = measured_before(RESULTS.read_text("utf-8"), sizes) if RESULTS.exists() else ([], {})
+    everything, all_sizes = [*before, *figures], sizes_before | sizes
+    shown = [replace(case, size_bytes=size) for case in FULL if (size := all_sizes.get(case.dataset.name))]
+    PAGE.write_text(page(everything, shown, machine()), encoding="utf-8")
+    RESULTS.write_text(results(everything, machine(), all_sizes), encoding="utf-8")
+    print(f"Written: {PAGE.relative_to(ROOT)}, {RESULTS.relative_to(ROOT)}")
 
 
 def bench(connections: Connections, folder: Path, options: argparse.Namespace) -> tuple[list[Figure], list[Case]]:
@@ -66,13 +76,22 @@ def bench(connections: Connections, folder: Path, options: argparse.Namespace) -
         began = time.perf_counter()
         case = replace(chosen, size_bytes=upload(store, chosen.dataset))
         print(f"  {case.size_bytes / 1e6:,.0f} MB in {time.perf_counter() - began:.0f} s", flush=True)
-        names = [name for name in case.contestants if name != DLT or options.dlt]
-        if names:
-            figures += race(arena, case.dataset, names, options.repeat)
-        else:
-            figures += second_runs(arena, case.dataset, options.repeat)
+        figures += measured(arena, case, options)
         cases.append(case)
     return figures, cases
+
+
+def measured(arena: Arena, case: Case, options: argparse.Namespace) -> list[Figure]:
+    """The figures of one case whose data is there."""
+    match case.dataset.name:
+        case crews.SHARED:
+            return crews.share(arena, case.dataset, options.repeat)
+        case crews.FAIR:
+            return crews.be_fair(arena, case.dataset, options.repeat)
+    names = [name for name in case.contestants if name != DLT or options.dlt]
+    if names:
+        return race(arena, case.dataset, names, options.repeat)
+    return second_runs(arena, case.dataset, options.repeat)
 
 
 def tell(figures: Sequence[Figure]) -> bool:
@@ -93,11 +112,17 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     names = [case.dataset.name for case in FULL]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a twentieth of the data and one round; writes nothing")
-    parser.add_argument("--only", nargs="+", choices=names, default=names, help="these cases only; writes nothing")
+    parser.add_argument(
+        "--only", nargs="+", choices=names, default=names, help="these cases only; writes nothing by itself"
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="write what --only measured into the page, beside the rest"
+    )
     parser.add_argument("--repeat", type=int, help="rounds (3, or 1 with --quick)")
     parser.add_argument("--no-dlt", dest="dlt", action="store_false", help="without dlt; writes nothing")
     options = parser.parse_args(arguments)
-    options.complete = options.dlt and not options.quick and options.only == names
+    complete = options.dlt and not options.quick and options.only == names
+    options.write = complete or (options.write and not options.quick)
     options.repeat = options.repeat or (1 if options.quick else 3)
     chosen = [case for case in FULL if case.dataset.name in options.only]
     options.cases = [quick(case) for case in chosen] if options.quick else chosen

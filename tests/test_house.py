@@ -49,6 +49,33 @@ def test_help_imports_no_library_that_takes_long() -> None:
     assert not slow & set(loaded)
 
 
+def test_the_help_of_a_command_imports_no_library_that_takes_long() -> None:
+    slow = {
+        "duckdb",
+        "pyarrow",
+        "pyiceberg",
+        "sqlalchemy",
+        "boto3",
+        "pydantic",
+        "fastapi",
+        "httpx",
+        "sqlglot",
+        "obstore",
+    }
+    code = (
+        "import click, sys\n"
+        "from autoloader.cli import COMMANDS, cli\n"
+        "commands = [cli.get_command(click.Context(cli), name) for name in COMMANDS]\n"
+        "assert all(commands)\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))\n"
+    )
+
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+    assert "autoloader" in loaded
+    assert not slow & set(loaded)
+
+
 def test_the_generated_reference_is_that_of_the_code() -> None:
     check = subprocess.run(
         [sys.executable, ROOT / "docs/generate.py", "--check"], capture_output=True, text=True, check=False

@@ -22,6 +22,7 @@ from autoloader.ledger.database import transaction
 from autoloader.model import (
     DEFAULT_MAX_FILE_SIZE_BYTES,
     DEFAULT_MAX_RETRIES,
+    NAME,
     EngineName,
     FormatType,
     IngestionStatus,
@@ -37,13 +38,19 @@ from autoloader.vault import CREDENTIAL_SECRETS, FILE, MASK, SEALED, SECRETS, VA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Protocol
 
     from sqlalchemy import Engine as Database
 
     from autoloader.model import Ingestion
-    from autoloader.vault import Vault
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+    class Sealer(Protocol):
+        """Seals secrets: a ``Vault``."""
+
+        def seal(self, secret: str, /) -> str:
+            """The secret as it may be stored."""
+
+
 CONNECT_URL = r"^sc://[^/;\s]+(/(;[\w-]+=[^;=\s]+)*)?$"
 Secret = Annotated[str, StringConstraints(pattern=r"^[!-~]+$", max_length=8192)]
 """The secret itself, or where it is to be found: ``env:NAME``, ``file:/path``."""
@@ -73,10 +80,10 @@ class Draft:
 
     name: Annotated[str, StringConstraints(pattern=NAME, max_length=128)]
     source_path: str
-    table: str
     format_type: FormatType
-    catalog: str = "lake"
     database: str
+    table: str
+    catalog: str = "lake"
     source_file_pattern: str = "**"
     source_credentials: CredentialsDraft = Field(default_factory=lambda: _CREDENTIALS.validate_python({}))
     format_options: dict[str, str] = Field(default_factory=dict)
@@ -98,7 +105,7 @@ NO_CREDENTIALS = SourceCredentials()
 _DRAFT = TypeAdapter(Draft)
 
 
-def define(draft: Mapping[str, Any], vault: Vault, saved: NewIngestion | None = None) -> NewIngestion:
+def define(draft: Mapping[str, Any], vault: Sealer, saved: NewIngestion | None = None) -> NewIngestion:
     """Check a draft against every rule of the contract, and seal its secrets.
 
     Args:
@@ -136,20 +143,41 @@ def define(draft: Mapping[str, Any], vault: Vault, saved: NewIngestion | None = 
     )
 
 
+def check(
+    draft: Mapping[str, Any],
+    saved: Ingestion | None,
+    check_table: Callable[[NewIngestion], None],
+    vault: Sealer,
+) -> NewIngestion:
+    """The ingestion that a draft would be, checked as it is before it is saved; nothing is written.
+
+    Args:
+        saved: the ingestion that the draft is to replace, or None.
+        check_table: asks the catalog whether it takes the table's name; asked only when the table is another one.
+
+    Raises:
+        UsageError: as ``define``.
+        LakeError: there is no such catalog, or it does not answer.
+    """
+    after = define(draft, vault, saved)
+    if saved is None or (after.catalog, after.database, after.table) != (saved.catalog, saved.database, saved.table):
+        check_table(after)
+    return after
+
+
 def create(
-    database: Database, draft: Mapping[str, Any], check_table: Callable[[NewIngestion], None], vault: Vault
+    database: Database, draft: Mapping[str, Any], check_table: Callable[[NewIngestion], None], vault: Sealer
 ) -> Ingestion:
     """Check a draft and save it.
 
     Args:
-        check_table: asks the catalog whether it takes the table's name.
+        check_table: as for ``check``.
 
     Raises:
         UsageError: as ``define``; NameTaken when the name is in use.
         LakeError: there is no such catalog, or it does not answer.
     """
-    checked = define(draft, vault)
-    check_table(checked)
+    checked = check(draft, None, check_table, vault)
     with transaction(database) as connection:
         return ingestions.insert(connection, checked)
 
@@ -159,22 +187,19 @@ def edit(
     ingestion: Ingestion,
     changes: Mapping[str, Any],
     check_table: Callable[[NewIngestion], None],
-    vault: Vault,
+    vault: Sealer,
 ) -> Ingestion:
     """Check the ingestion as it would be with the changes, then save them. The history of its files stays.
 
     Args:
-        check_table: as for ``create``; asked only when the table is another one.
+        check_table: as for ``check``.
 
     Raises:
         UsageError: as ``define``; NameTaken when the new name is in use.
         EditedMeanwhile: somebody else edited it since ``ingestion`` was read.
         LakeError: there is no such catalog, or it does not answer.
     """
-    before = as_draft(ingestion)
-    after = define(before | dict(changes), vault, ingestion)
-    if (after.catalog, after.database, after.table) != (ingestion.catalog, ingestion.database, ingestion.table):
-        check_table(after)
+    after = check(as_draft(ingestion) | dict(changes), ingestion, check_table, vault)
     changed = {name: getattr(after, name) for name in FIELDS if getattr(after, name) != getattr(ingestion, name)}
     if not changed:
         return ingestion
@@ -205,7 +230,7 @@ def _check_keys(credentials: CredentialsDraft) -> None:
         )
 
 
-def _sealed(credentials: CredentialsDraft, saved: SourceCredentials, vault: Vault) -> SourceCredentials:
+def _sealed(credentials: CredentialsDraft, saved: SourceCredentials, vault: Sealer) -> SourceCredentials:
     values = dataclasses.asdict(credentials)
     moved = (credentials.endpoint_url or "").rstrip("/") != (saved.endpoint_url or "").rstrip("/")
     for name in CREDENTIAL_SECRETS:
@@ -217,7 +242,7 @@ def _sealed(credentials: CredentialsDraft, saved: SourceCredentials, vault: Vaul
     return SourceCredentials(**values)
 
 
-def _sealed_token(fields: Draft, saved: NewIngestion | None, vault: Vault) -> str | None:
+def _sealed_token(fields: Draft, saved: NewIngestion | None, vault: Sealer) -> str | None:
     name, given = "spark_connect_token", fields.spark_connect_token
     if fields.spark_connect_url is None and given is not None:
         raise UsageError(f"{name} is for the server of spark_connect_url, and there is none: give it", field=name)
@@ -237,7 +262,7 @@ def _kept(name: str, before: str | None, *, field: str, moved: bool) -> str:
     return before
 
 
-def _stored(name: str, given: str, vault: Vault, *, field: str) -> str:
+def _stored(name: str, given: str, vault: Sealer, *, field: str) -> str:
     if given.startswith((VARIABLE, FILE)):
         check_reference(name, given)
         return given

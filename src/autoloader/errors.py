@@ -35,6 +35,8 @@ AutoloaderError
 │   ├── LedgerUnavailable       ↻ no connection to PostgreSQL
 │   ├── LedgerOutdated          the schema of the database is not that of this program
 │   └── LeaseLost               another worker owns the outcome now: stop, write nothing
+├── ServiceError                a service asked over HTTP answers what cannot be understood
+│   └── ServiceUnavailable      ↻ it cannot be reached, or gives no answer in time
 ├── Interrupted                 a person stopped the work; what was in hand waits again
 ├── SpoolFull                   ↻ no room on the disk that holds files on their way
 └── StackError                  the embedded stack cannot start, or a part of it died
@@ -227,6 +229,16 @@ class LedgerOutdated(LedgerError):  # noqa: N818
 
 class LeaseLost(LedgerError):  # noqa: N818
     """The lease passed or was taken away; another worker owns the outcome."""
+
+
+class ServiceError(AutoloaderError):
+    """A service that was asked over HTTP answers what cannot be understood: it is another program, or a broken one."""
+
+
+class ServiceUnavailable(ServiceError):  # noqa: N818
+    """A service cannot be reached, or gives no answer in time."""
+
+    retryable = True
 
 
 class Interrupted(AutoloaderError):  # noqa: N818

@@ -1,9 +1,16 @@
-"""Pure decisions: batch limits, lease times, backoff, and what a listed object means for a file we know."""
+"""Pure decisions: batch limits, lease times, backoff, and which name a person may have meant."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from autoloader.errors import NotKnown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,3 +44,10 @@ class Lease:
 def backoff(failures: int, *, longest: timedelta = timedelta(seconds=30)) -> timedelta:
     """How long to wait after so many failures in a row, before jitter: 1 s, 2 s, 4 s, … up to ``longest``."""
     return min(timedelta(seconds=2 ** (failures - 1)), longest)
+
+
+def unknown_name(name: str, known: Sequence[str]) -> NotKnown:
+    """The error for a name that no ingestion has; its message offers names that look like it."""
+    close = get_close_matches(name, known, n=3)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known[:10]) or 'none yet'}"
+    return NotKnown(f"there is no ingestion named {name!r}; {hint}", field="name")

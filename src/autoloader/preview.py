@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from datetime import time as time_of_day
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +19,11 @@ from autoloader import sampling
 from autoloader.discovery import Scope, matching
 from autoloader.engines import Reading, Work
 from autoloader.errors import LeaseLost, UsageError
-from autoloader.model import ClaimedFile, FileStatus
+from autoloader.model import ClaimedFile, FileStatus, Staged
 from autoloader.schema import parse_schema
 from autoloader.schema.table import numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from autoloader.engines import Engine
     from autoloader.model import DataFile, NewIngestion, SourceObject
     from autoloader.objects import ObjectStore
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 SHOWN_ROWS = 10
 SHOWN_FILES = 5
 SHOWN_SKIPPED = 10
+MOST_TEXT = 1000
+"""Characters of a text that are shown."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,20 +59,25 @@ class Preview:
     """What was seen.
 
     Attributes:
+        source_path: where was looked.
         complete: False when the listing was cut short at its bounds; ``files`` and ``bytes`` are then
             the least there is.
+        inferred: whether the schema was told from a sample.
         sampled: how many files an inferred schema rests on.
         schema: None when no file matches and none was given.
-        rows: values of ``columns``, the first of the sampled files; none of files too large to be read for it.
+        rows: values of ``columns`` as JSON holds them, the first of the sampled files; none of files too large to be
+            read for it.
         skipped: (path, reason) of files a run would skip.
         problems: (path, message) of sampled files a run would fail.
     """
 
+    source_path: str
     files: int
     bytes: int
     complete: bool
     examples: Sequence[SourceObject]
     skipped: Sequence[tuple[str, str]]
+    inferred: bool = False
     sampled: int = 0
     schema: Schema | None = None
     columns: Sequence[str] = ()
@@ -92,6 +100,7 @@ def look(store: ObjectStore, engine: Engine, ingestion: NewIngestion, bounds: Bo
     fitting = [each for each in found if each.size_bytes <= ingestion.max_file_size_bytes]
     too_large = [each for each in found if each.size_bytes > ingestion.max_file_size_bytes]
     seen = Preview(
+        source_path=ingestion.source_path,
         files=len(found),
         bytes=sum(each.size_bytes for each in found),
         complete=complete,
@@ -106,11 +115,16 @@ def look(store: ObjectStore, engine: Engine, ingestion: NewIngestion, bounds: Bo
         readable = _readable(fitting, bounds.read_bytes)
         schema, sampled = _schema(store, ingestion, fitting, readable, folder)
         chosen = readable[:SHOWN_FILES]
-        if schema is None or not chosen:
-            return replace(seen, sampled=sampled, schema=schema, columns=schema.names if schema else ())
+        if schema is None:
+            return seen
+        seen = replace(
+            seen, inferred=ingestion.schema_json is None, sampled=sampled, schema=schema, columns=schema.names
+        )
+        if not chosen:
+            return seen
         reading = Reading(format_type=ingestion.format_type, options=ingestion.format_options, schema=schema)
         rows, problems = _read(_Reader(store=store, engine=engine, folder=folder, until=until), reading, chosen)
-    return replace(seen, sampled=sampled, schema=schema, columns=schema.names, rows=rows, problems=problems)
+    return replace(seen, rows=[[plain(value) for value in row] for row in rows], problems=problems)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -182,7 +196,9 @@ def _read(
     spool.mkdir()
     rows: list[list[Any]] = []
 
-    def keep(data_file: DataFile) -> None:
+    def keep(data_file: DataFile | Staged) -> None:
+        if isinstance(data_file, Staged):
+            raise TypeError("a preview reads in this process, where nothing is staged")
         wanted = SHOWN_ROWS - len(rows)
         if wanted > 0:
             batch = next(pq.ParquetFile(data_file.location).iter_batches(wanted)).select(list(reading.schema.names))
@@ -191,6 +207,7 @@ def _read(
 
     work = Work(
         load_id=uuid.uuid4(),
+        table_name="no table",
         loaded_at=datetime.now(UTC),
         files=claimed,
         reading=reading,
@@ -209,3 +226,24 @@ def _read(
         if outcome.status is FileStatus.FAILED
     ]
     return rows, problems
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911  any value of a row, one return for each kind
+    """A value of a row as JSON can hold it; a long text is cut."""
+    match value:
+        case None | bool() | int():
+            return value
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case str():
+            return value if len(value) <= MOST_TEXT else value[:MOST_TEXT] + "…"
+        case bytes():
+            return plain(value.hex())
+        case datetime() | date() | time_of_day():
+            return value.isoformat()
+        case Mapping():
+            return {str(name): plain(part) for name, part in value.items()}
+        case Sequence():
+            return [plain(part) for part in value]
+        case _:
+            return str(value)

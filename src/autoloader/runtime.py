@@ -31,14 +31,13 @@ from autoloader.workers import work_forever
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import timedelta
+    from datetime import datetime, timedelta
     from threading import Event
     from types import TracebackType
 
     from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table
 
-    from autoloader.discovery import Scope
     from autoloader.engines import Engine
     from autoloader.engines.spark.session import Cluster
     from autoloader.model import Ingestion, NewIngestion, Run
@@ -81,16 +80,34 @@ class Runtime:
         """
         require_current(self.database)
 
-    def run(self, ingestion: Ingestion, *, scope: Scope, observer: Observer, stopping: Event) -> Run:
+    def run(
+        self,
+        ingestion: Ingestion,
+        *,
+        since: datetime | None = None,
+        max_files: int | None = None,
+        observer: Observer,
+        stopping: Event,
+    ) -> Run:
         """Start a run of an ingestion, or join the one that is going on, and work on it until it has ended.
 
         Args:
+            since: of a run that is started: only objects modified at this instant or later.
+            max_files: of a run that is started: only so many new or changed files.
             stopping: set it to stop the work; what is being published is still published.
         """
         parts = self._parts()
         with transaction(self.database) as connection:
-            run, leads = runs.start_or_join(connection, ingestion.id, RunTrigger.MANUAL, parts.worker, parts.lease)
-        task = Task(ingestion=ingestion, run=run, leads=leads, scope=scope, observer=observer, stopping=stopping)
+            run, leads = runs.start_or_join(
+                connection,
+                ingestion.id,
+                RunTrigger.MANUAL,
+                parts.worker,
+                parts.lease,
+                since=since,
+                max_files=max_files,
+            )
+        task = Task(ingestion=ingestion, run=run, leads=leads, observer=observer, stopping=stopping)
         return work_on_run(parts, task)
 
     def rotate_key(self) -> int:
@@ -115,6 +132,10 @@ class Runtime:
         Returns:
             How many threads did not end in time; see ``workers.work_forever``.
         """
+        # A worker lives long: what others import at their first load, it has at hand before it takes one up.
+        from autoloader import loading, recovery, sampling  # noqa: F401, PLC0415  see above
+        from autoloader.engines import embedded  # noqa: F401, PLC0415  likewise
+
         return work_forever(self._parts(), concurrency=concurrency, stopping=stopping, grace=grace)
 
     @contextmanager

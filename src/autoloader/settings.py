@@ -53,6 +53,10 @@ class Settings(BaseSettings):
         Path("~/.cache/autoloader/spark"), description="Where `make spark` put Spark, for `autoloader up --spark`."
     )
     spark_memory: str = Field("2g", pattern=r"^\d+[mg]$", description="Memory of the Spark of `autoloader up --spark`.")
+    url: str | None = Field(
+        None, description="A running service that does what is typed here. Unset: it is done with the database itself."
+    )
+    token: SecretStr | None = Field(None, description="The API token for that service.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="Least level logged.")
     log_format: Literal["console", "json"] = Field("console", description="How a log line is written, on stderr.")
 

@@ -15,6 +15,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Protocol
 
 from autoloader import discovery
+from autoloader.discovery import Scope
 from autoloader.engines import Reading
 from autoloader.errors import HistoryTooShort, LeaseLost
 from autoloader.ledger import files, ingestions, loads, runs
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
     from sqlalchemy import Engine as Database
 
-    from autoloader.discovery import Scope
     from autoloader.engines import Engine, Progress
     from autoloader.loading import Means
     from autoloader.model import Ingestion, Load, Run
@@ -93,7 +93,6 @@ class Task:
     ingestion: Ingestion
     run: Run
     leads: bool
-    scope: Scope
     observer: Observer
     stopping: Event = field(default_factory=Event)
 
@@ -117,9 +116,8 @@ def list_source(parts: Parts, task: Task, store: ObjectStore) -> None:
         LeaseLost: another worker leads by now, or the run has ended.
         Interrupted: a person stopped it.
     """
-    listing = discovery.Listing(
-        worker=parts.worker, scope=task.scope, report=task.observer.listing, stopping=task.stopping
-    )
+    scope = _scope(parts, task.run)
+    listing = discovery.Listing(worker=parts.worker, scope=scope, report=task.observer.listing, stopping=task.stopping)
     counts = discovery.discover(parts.database, task.ingestion, task.run.id, store, listing)
     with transaction(parts.database) as connection:
         if _tries_again(task.ingestion, counts):
@@ -131,6 +129,15 @@ def list_source(parts: Parts, task: Task, store: ObjectStore) -> None:
     with transaction(parts.database) as connection:
         if not runs.listed(connection, task.run.id, parts.worker):
             raise LeaseLost(f"run {task.run.id} was taken over by another worker while it was listed")
+
+
+def _scope(parts: Parts, run: Run) -> Scope:
+    """What the run was asked to look at; what an earlier leader of it found counts as well."""
+    if run.max_files is None:
+        return Scope(since=run.since)
+    with transaction(parts.database) as connection:
+        found = files.found_by_run(connection, run.id)
+    return Scope(since=run.since, max_files=max(run.max_files - found, 0))
 
 
 def _tries_again(ingestion: Ingestion, counts: ListingCounts) -> bool:

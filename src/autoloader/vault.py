@@ -170,14 +170,20 @@ def look_up(name: str, reference: str) -> str:
         UsageError: not a reference, or one to the secrets of this program.
     """
     check_reference(name, reference)
-    place = reference.partition(":")[2]
-    if reference.startswith(VARIABLE):
-        value, where = os.environ.get(place, ""), f"the variable {place}, which is not set. Set it and try again."
-    else:
-        value, where = _content(Path(place)), f"the file {place}, which cannot be read or is empty. Mend that."
+    value = value_of(reference)
     if not value:
+        place = reference.partition(":")[2]
+        where = f"the variable {place}, which is not set. Set it and try again."
+        if reference.startswith(FILE):
+            where = f"the file {place}, which cannot be read or is empty. Mend that."
         raise CredentialsMissing(f"{name} is read from {where}")
     return value
+
+
+def value_of(reference: str) -> str:
+    """What a reference stands for on this machine, whatever it is; empty where there is nothing."""
+    place = reference.partition(":")[2]
+    return os.environ.get(place, "") if reference.startswith(VARIABLE) else _content(Path(place))
 
 
 def check_reference(name: str, reference: str) -> None:

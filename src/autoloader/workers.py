@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from autoloader import turns
-from autoloader.discovery import Scope
 from autoloader.errors import AutoloaderError, Interrupted, LeaseLost, LedgerUnavailable
 from autoloader.ledger import files, ingestions, queue, runs
 from autoloader.ledger.database import transaction
@@ -135,9 +134,7 @@ def take_turn(parts: Parts, stopping: Event) -> bool:
         if due is None:
             return False
         ingestion = ingestions.by_id(connection, due.run.ingestion_id)
-    task = Task(
-        ingestion=ingestion, run=due.run, leads=due.leads, scope=Scope(), observer=Unwatched(), stopping=stopping
-    )
+    task = Task(ingestion=ingestion, run=due.run, leads=due.leads, observer=Unwatched(), stopping=stopping)
     with structlog.contextvars.bound_contextvars(ingestion=ingestion.name, run=due.run.id):
         return _take_turn(parts, task, due)
 

@@ -115,10 +115,12 @@ def test_what_another_tenant_has_does_not_exist(
 def test_the_lists_of_another_tenant_are_empty_and_names_are_free_in_each(
     service: Service, events: dict[str, Any]
 ) -> None:
-    owned = Owned(service, service.client(service.token()), events)
-    other = service.client(service.token(tenant=TENANT))
+    owner, other = service.client(service.token()), service.client(service.token(tenant=TENANT))
+    owned = Owned(service, owner, events)
 
-    assert [other.get(path).json()["items"] for path in LISTS] == [[], []]
+    lists = [*LISTS, f"/files?path={events['source_path']}a.json"]
+    assert [len(owner.get(path).json()["items"]) for path in lists] == [1, 1, 1]
+    assert [other.get(path).json()["items"] for path in lists] == [[], [], []]
     theirs = other.post("/ingestions", json=owned.draft, headers={"Idempotency-Key": "one"}).json()
     assert (theirs["name"], theirs["tenant_id"]) == ("events", TENANT)
     assert [each["id"] for each in other.get("/ingestions").json()["items"]] == [theirs["id"]]

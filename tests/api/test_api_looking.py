@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from autoloader.api.trying import AT_ONCE, in_time, plain
+from autoloader.api.trying import AT_ONCE, in_time
 from autoloader.errors import SourceUnavailable
+from autoloader.preview import plain
 
 if TYPE_CHECKING:
     import httpx

@@ -74,6 +74,78 @@ def test_a_run_that_is_sent_again_after_it_ended_is_not_run_again(client: httpx.
     assert other.json()["id"] != first.json()["id"]
 
 
+def test_the_same_key_with_another_body_is_refused(client: httpx.Client, events: dict[str, Any]) -> None:
+    where = saved(client, events)
+    key = {"Idempotency-Key": "run-1"}
+    since = "2024-01-15T08:30:00Z"
+
+    first = client.post(f"{where}/run", headers=key, json={"since": since})
+    same = client.post(f"{where}/run", headers=key, json={"since": "2024-01-15T09:30:00+01:00", "max_files": None})
+    other = client.post(f"{where}/run", headers=key, json={"since": since, "max_files": 1})
+    none = client.post(f"{where}/run", headers=key)
+
+    assert (same.status_code, same.json()) == (202, first.json())
+    assert [answer.status_code for answer in (other, none)] == [422, 422]
+    assert other.json()["type"].endswith("KeyReused")
+
+
+def test_an_empty_body_asks_for_what_no_body_asks_for(client: httpx.Client, events: dict[str, Any]) -> None:
+    where = saved(client, events)
+    key = {"Idempotency-Key": "run-1"}
+    assert client.post(f"{where}/run", headers=key).status_code == 202
+    assert client.post(f"{where}/run", headers=key, json={}).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"since": "2024-01-15T08:30:00"}, "since"),
+        ({"since": "yesterday"}, "since"),
+        ({"since": 1705307400}, "since"),
+        ({"since": "1705307400"}, "since"),
+        ({"since": "0001-01-01T00:00:00+14:00"}, "since"),
+        ({"max_files": 0}, "max_files"),
+        ({"max_files": 2**63}, "max_files"),
+        ({"max_files": "many"}, "max_files"),
+        ({"files": 3}, "files"),
+    ],
+)
+def test_a_run_that_is_not_asked_for_rightly_is_refused_with_the_field(
+    client: httpx.Client, events: dict[str, Any], body: dict[str, Any], field: str
+) -> None:
+    where = saved(client, events)
+    answer = client.post(f"{where}/run", json=body)
+    assert (answer.status_code, answer.json()["field"]) == (422, field)
+    assert client.get("/runs").json()["items"] == []
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_run_takes_so_many_files_and_none_older_than_asked(
+    client: httpx.Client, landing: Landing, events: dict[str, Any]
+) -> None:
+    for number in range(5):
+        landing.put(f"{number}.json", lines({"id": number}))
+    where = saved(client, events, schema_json="id BIGINT")
+
+    first = ended(client, client.post(f"{where}/run", json={"max_files": 2}).json())
+    assert (first["max_files"], first["files_discovered"], first["files_succeeded"]) == (2, 2, 2)
+    seen = client.get(f"{where}/files", params={"status": "SUCCESS"}).json()["items"]
+    assert [each["file_path"] for each in seen] == [f"{landing.path}{number}.json" for number in range(2)]
+
+    none = ended(client, client.post(f"{where}/run", json={"since": "2999-01-01T00:00:00Z"}).json())
+    assert (none["status"], none["since"], none["files_discovered"]) == ("SUCCESS", "2999-01-01T00:00:00Z", 0)
+
+    rest = ended(client, client.post(f"{where}/run", json={"since": seen[0]["file_modified_at"]}).json())
+    assert (rest["max_files"], rest["files_succeeded"]) == (None, 3)
+
+
+def test_a_run_that_goes_on_comes_back_as_it_was_asked_for(client: httpx.Client, events: dict[str, Any]) -> None:
+    where = saved(client, events)
+    first = client.post(f"{where}/run", json={"max_files": 2})
+    second = client.post(f"{where}/run", json={"max_files": 9})
+    assert (second.status_code, second.json()) == (200, first.json())
+
+
 @pytest.mark.usefixtures("worker")
 def test_the_contract_through_http_with_a_worker_beside(
     client: httpx.Client, service: Service, landing: Landing, events: dict[str, Any]

@@ -8,7 +8,6 @@ import pytest
 from tests.contract.loads import Loads, SparkLoads
 
 from autoloader.engines.spark import SparkEngine
-from autoloader.engines.spark.session import Cluster
 from autoloader.model import EngineName, SourceCredentials
 from autoloader.objects.s3 import open_s3
 
@@ -19,11 +18,14 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
     from tests.conftest import Landing
 
+    from autoloader.engines.spark.session import Cluster
     from autoloader.settings import Connections
 
 
 @pytest.fixture(params=[str(engine) for engine in EngineName])
-def loads(request: pytest.FixtureRequest, landing: Landing, connections: Connections, tmp_path: Path) -> Iterator[Loads]:
+def loads(
+    request: pytest.FixtureRequest, landing: Landing, connections: Connections, tmp_path: Path
+) -> Iterator[Loads]:
     """Loads from this test's own prefix, on either engine."""
     store = open_s3("landing", SourceCredentials(), connections, 8)
     plain = Loads(landing, store, tmp_path)

@@ -91,9 +91,9 @@ class Result:
         outcome = self.outcomes[name]
         return outcome.error_type, outcome.error_message
 
-    def took(self, made: DataFile, source: Any) -> None:
-        """A data file came out."""
-        rows = pq.read_table(source).to_pylist()
+    def took(self, made: DataFile, source: Any, names: Sequence[str]) -> None:
+        """A data file came out; its columns are those of these names."""
+        rows = pq.read_table(source).rename_columns(list(names)).to_pylist()
         assert len(rows) == made.records
         self.rows.extend(rows)
         self.data_files.append((made, rows))
@@ -155,7 +155,7 @@ class Loads:
         assert isinstance(made, DataFile), work
         path = made.location
         assert not isinstance(path, str)
-        result.took(made, path)
+        result.took(made, path, work.shape.schema.names)
         path.unlink()
 
 
@@ -182,7 +182,7 @@ class SparkLoads(Loads):
         table = self.tables[work.table_name]
         for entry in Intake(table, work.load_id).take(made):
             with table.io.new_input(entry.file_path).open() as stream:
-                result.took(self._as_data_file(entry), cast("Any", stream))
+                result.took(self._as_data_file(entry), cast("Any", stream), work.shape.schema.names)
 
     def _as_data_file(self, entry: DataFileEntry) -> DataFile:
         return DataFile(location=entry.file_path, records=entry.record_count)

@@ -56,12 +56,16 @@ class User:
 
     def types(self, *arguments: str, code: int = 0, **environment: str) -> Answer:
         """Run a command to its end; fails the test when it ends with another code."""
+        answer = self.tries(*arguments, **environment)
+        assert answer.code == code, answer
+        return answer
+
+    def tries(self, *arguments: str, **environment: str) -> Answer:
+        """Run a command to its end, whatever that is."""
         out, err = io.StringIO(), io.StringIO()
         with self.surroundings(environment), redirect_stdout(out), redirect_stderr(err):
             ended = run(arguments)
-        answer = Answer(ended, out.getvalue(), err.getvalue())
-        assert answer.code == code, answer
-        return answer
+        return Answer(ended, out.getvalue(), err.getvalue())
 
     @contextmanager
     def surroundings(self, more: dict[str, str]) -> Iterator[None]:
@@ -141,3 +145,62 @@ def user(
     for name, value in connections.catalogs["lake"].items():
         environment["PYICEBERG_CATALOG__LAKE__" + name.replace(".", "__").replace("-", "_").upper()] = value
     return User(landing, catalog, namespace, environment)
+
+
+@dataclass
+class Served:
+    """A service in a process of its own, on the parts of a user, and people who know nothing but its address."""
+
+    user: User
+    address: str
+    home: Path
+
+    def person(self, token: str | None = None) -> User:
+        """Somebody who asks the service: without a database, a bucket or a catalog."""
+        kept = {
+            name: value
+            for name, value in self.user.environment.items()
+            if not name.startswith(("AUTOLOADER_", "AWS_", "PYICEBERG_"))
+        }
+        environment = kept | {"AUTOLOADER_URL": self.address, "AUTOLOADER_HOME": str(self.home)}
+        if token is not None:
+            environment["AUTOLOADER_TOKEN"] = token
+        return User(self.user.landing, self.user.catalog, self.user.namespace, environment)
+
+
+@contextmanager
+def started(user: User, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that runs while the block goes on."""
+    process = user.starts(*arguments)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+@pytest.fixture
+def served(user: User, tmp_path: Path) -> Iterator[Served]:
+    """A service without a worker."""
+    with started(user, "serve", "--port", "0") as process:
+        assert process.stderr is not None
+        said = iter(process.stderr.readline, "")
+        address = next(line.split()[1] for line in said if line.startswith("Serving"))
+        yield Served(user, address, tmp_path / "elsewhere")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.fixture
+def worked(served: Served) -> Iterator[Served]:
+    """A service with a worker."""
+    with started(served.user, "worker", "--concurrency", "1"):
+        yield served
+
+
+@pytest.fixture(params=["direct", "remote"])
+def anyone(request: pytest.FixtureRequest, user: User) -> User:
+    """Somebody with the database, and somebody with a service."""
+    if request.param == "direct":
+        return user
+    service: Served = request.getfixturevalue("worked")
+    return service.person()

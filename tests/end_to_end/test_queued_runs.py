@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.patience import eventually
 
 from autoloader.ledger import ingestions, runs
 from autoloader.ledger.database import connect, transaction
@@ -16,7 +16,7 @@ from autoloader.model import DEFAULT_TENANT, RunTrigger
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from sqlalchemy import Engine
     from tests.end_to_end.conftest import User
@@ -45,14 +45,6 @@ def enqueue(database: Engine) -> int:
     with transaction(database) as connection:
         ingestion = ingestions.by_name(connection, DEFAULT_TENANT, "events")
         return runs.enqueue(connection, ingestion.id, RunTrigger.MANUAL)[0].id
-
-
-def eventually(there: Callable[[], Any], what: str) -> None:
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline:
-        if there():
-            return
-    raise AssertionError(what)
 
 
 def run_of(database: Engine, run_id: int) -> Any:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from typing import TYPE_CHECKING
+
+from tests.patience import eventually
 
 if TYPE_CHECKING:
     from tests.end_to_end.conftest import User
@@ -51,12 +52,10 @@ def test_a_worker_killed_in_the_middle_is_recovered_by_the_next_run(user: User) 
 
 
 def wait_until_some_rows_are_there(user: User) -> None:
-    """Poll the catalog for the first snapshots; every look is a request, so the loop does not spin."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if user.catalog.table_exists(f"{user.namespace}.events") and len(user.snapshots("events")) >= 2:
-            return
-    raise AssertionError("the worker loaded nothing")
+    def there() -> bool:
+        return user.catalog.table_exists(f"{user.namespace}.events") and len(user.snapshots("events")) >= 2
+
+    eventually(there, "the worker loads something")
 
 
 def test_interrupting_a_run_puts_its_files_back_at_once(user: User) -> None:

@@ -216,9 +216,11 @@ def look_at_everything(ledger: Ledger, ingestion: Ingestion, run_id: int) -> Non
         # Counting an ingestion that is most of the table reads most of the table: another one is counted.
         files.counts(connection, ingestions.by_name(connection, "default", "other").id)
         files.waiting(connection, ingestion.id)
+        files.found_by_run(connection, run_id)
         files.waiting_objects(connection, ingestion.id, limit=100)
         files.failed_in_run(connection, run_id, limit=5)
         files.find(connection, f"{SOURCE}000100")
+        files.find(connection, f"{SOURCE}000100", tenant_id="default")
         (file,) = files.find(connection, f"{SOURCE}000100", ingestion.id)
         files.get(connection, file.id)
         files.history(connection, file.id)

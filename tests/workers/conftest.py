@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 from sqlalchemy import text
+from tests.patience import eventually
 
 from autoloader.ledger import files, ingestions, runs
 from autoloader.ledger.database import transaction
@@ -22,7 +22,7 @@ from autoloader.settings import Settings
 from autoloader.workers import take_turn, work_forever
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pyiceberg.catalog import Catalog
@@ -31,17 +31,6 @@ if TYPE_CHECKING:
     from autoloader.model import Ingestion, Run
     from autoloader.settings import Connections
     from autoloader.turns import Parts
-
-PATIENCE = 60.0
-
-
-def eventually(there: Callable[[], Any], what: str) -> Any:
-    """Ask until the answer is true; every question goes to the database or the catalog, so the loop does not spin."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if found := there():
-            return found
-    raise AssertionError(f"not within {PATIENCE} s: {what}")
 
 
 @dataclass
@@ -79,9 +68,9 @@ class Queue:
         for number in range(files):
             self.landing.put(f"{name}/{number:04}.json", json.dumps({"id": number}) + "\n")
 
-    def enqueue(self, ingestion: Ingestion) -> Run:
+    def enqueue(self, ingestion: Ingestion, **asked: Any) -> Run:
         with transaction(self.runtime.database) as connection:
-            return runs.enqueue(connection, ingestion.id, RunTrigger.MANUAL)[0]
+            return runs.enqueue(connection, ingestion.id, RunTrigger.MANUAL, **asked)[0]
 
     def cancel(self, run: Run) -> bool:
         with transaction(self.runtime.database) as connection:
@@ -98,8 +87,7 @@ class Queue:
             now = self.run(run)
             return now if now.status not in {RunStatus.QUEUED, RunStatus.RUNNING} else None
 
-        found: Run = eventually(over, f"run {run.id} ends")
-        return found
+        return eventually(over, f"run {run.id} ends")
 
     def counts(self, ingestion: Ingestion) -> dict[FileStatus, int]:
         with transaction(self.runtime.database) as connection:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.workers.conftest import eventually
+from tests.patience import eventually
 
 from autoloader.errors import CatalogUnavailable, SourceUnavailable
+from autoloader.ledger.database import transaction
+from autoloader.ledger.listing import record_listing
+from autoloader.ledger.queue import next_task
 from autoloader.model import FileStatus, RunStatus
-from autoloader.plan import LoadLimits
+from autoloader.plan import Lease, LoadLimits
 from autoloader.turns import ATTEMPTS
-from autoloader.workers import take_turn
+from autoloader.workers import Unwatched, take_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +42,37 @@ def test_a_queued_run_is_listed_loaded_and_ended_turn_by_turn(queue: Queue) -> N
     ended = queue.run(run)
     assert (ended.status, ended.files_succeeded, ended.records_ingested) == (RunStatus.SUCCESS, 15, 15)
     assert queue.rows(ingestion) == (15, 15)
+
+
+def test_a_run_looks_only_at_what_it_was_asked_for_whoever_leads_it(queue: Queue) -> None:
+    ingestion = queue.ingestion("events", files=5)
+    run = queue.enqueue(ingestion, max_files=2)
+    queue.turns(queue.parts())
+    assert queue.run(run).files_succeeded == 2
+    waits = queue.enqueue(ingestion, max_files=1)
+    led = queue.runtime.run(ingestion, max_files=5, observer=Unwatched(), stopping=Event())
+    assert (led.id, led.max_files, led.files_succeeded) == (waits.id, 1, 1)
+    nothing = queue.enqueue(ingestion, since=datetime.now(UTC) + timedelta(hours=1))
+    queue.turns(queue.parts())
+    assert (queue.run(nothing).status, queue.run(nothing).files_discovered) == (RunStatus.SUCCESS, 0)
+    queue.enqueue(ingestion, since=datetime.now(UTC) - timedelta(hours=1))
+    queue.turns(queue.parts())
+    assert queue.rows(ingestion) == (5, 5)
+
+
+def test_what_a_leader_found_before_it_died_counts_for_the_next_one(queue: Queue) -> None:
+    ingestion = queue.ingestion("events", files=5)
+    with queue.runtime.open_store(ingestion) as store:
+        found = [each for page in store.pages(f"{queue.landing.prefix}events/") for each in page]
+    run = queue.enqueue(ingestion, max_files=3)
+    with transaction(queue.runtime.database) as connection:
+        assert next_task(connection, "died", Lease()) is not None
+        record_listing(connection, ingestion, run.id, found, worker="died", at_most=2)
+    queue.sql("UPDATE runs SET lease_until = now() - interval '1 second'")
+    queue.turns(queue.parts())
+    ended = queue.run(run)
+    assert (ended.status, ended.max_files, ended.files_succeeded) == (RunStatus.SUCCESS, 3, 3)
+    assert queue.rows(ingestion) == (3, 3)
 
 
 def test_nothing_new_is_success_in_one_turn(queue: Queue) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.event import listen
-from tests.workers.conftest import eventually
+from tests.patience import eventually
 
 from autoloader.ledger import loads
 from autoloader.ledger.database import transaction

@@ -117,6 +117,8 @@ class Run(Answer):
     cluster_id: str | None
     trigger: RunTrigger
     status: RunStatus = Field(description="SUCCESS with `files_failed` above 0: some files did not load.")
+    since: datetime | None = Field(description="It looks only at objects modified at this instant or later.")
+    max_files: int | None = Field(description="It takes so many new or changed files at most.")
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
@@ -171,6 +173,12 @@ class FilePage(Answer):
 
     items: list[File]
     next_cursor: NextCursor = None
+
+
+class FileCounts(Answer):
+    """How many files of an ingestion are in each status."""
+
+    files: dict[FileStatus, int] = Field(examples=[{"DISCOVERED": 0, "PROCESSING": 0, "SUCCESS": 12}])
 
 
 class FileVersion(Answer):
@@ -242,6 +250,7 @@ class FileReason(Answer):
 class Preview(Answer):
     """What a run would do. Nothing was written."""
 
+    source_path: str = Field(description="Where was looked.", examples=["s3://landing/events/"])
     schema_text: str | None = Field(
         alias="schema_json",
         validation_alias=AliasChoices("schema_json", "schema_text"),

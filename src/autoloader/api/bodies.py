@@ -1,9 +1,19 @@
 """What clients send. Shape and types are checked here, meaning in ``defining``."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
 from fastapi import Header, Path
-from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    model_validator,
+)
 
 from autoloader.model import (
     DEFAULT_MAX_FILE_SIZE_BYTES,
@@ -32,6 +42,22 @@ IfMatch = Annotated[
     Header(alias="If-Match", max_length=255, description="The `ETag` of the version that the change is made to."),
 ]
 
+
+def _written_out(value: object) -> object:
+    """A number, which Pydantic would take, does not say whether it counts seconds or milliseconds."""
+    if not isinstance(value, str) or "-" not in value[1:5]:
+        raise ValueError("give an instant such as 2024-01-15T08:30:00Z")
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the instant is outside the years 1 to 9999 of UTC") from None
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
 Name = Annotated[
     str, Field(description="Unique in its tenant: letters, digits, `_`, `-`, `.`.", examples=["events"], max_length=128)
 ]
@@ -195,6 +221,17 @@ class IngestionChanges(Body):
     max_retries: MostRetries | None = None
     on_changed_file: Changed | None = None
     status: Status | None = None
+
+
+class NewRun(Body):
+    """How much of the bucket a run looks at; nothing given: at all of it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"since": "2024-01-15T00:00:00Z", "max_files": 1000}]})
+
+    since: Instant | None = Field(None, description="Only objects modified at this instant or later.")
+    max_files: Annotated[int, Field(ge=1, le=MOST_ID)] | None = Field(
+        None, description="At most so many new or changed files; later runs take the rest."
+    )
 
 
 class FilesToRetry(Body):

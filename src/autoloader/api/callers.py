@@ -10,7 +10,7 @@ from fastapi.security.http import HTTPAuthorizationCredentials
 
 from autoloader.access import Caller, Scope, authenticate
 from autoloader.errors import NotAllowed, NotAuthenticated
-from autoloader.ledger.database import transaction
+from autoloader.ledger.database import connected
 from autoloader.runtime import Runtime
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -30,31 +30,52 @@ Parts = Annotated[Runtime, Depends(_runtime_of)]
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
-    """A dependency that gives the caller, who has at least this scope."""
+class Asking:
+    """Somebody who asks for something that takes a scope; who it is, the ledger is yet to be asked."""
 
+    request: Request
+    runtime: Runtime
+    bearer: str | None
     scope: Scope
 
-    def __call__(
-        self,
-        request: Request,
-        runtime: Parts,
-        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
-    ) -> Caller:
+    def caller(self) -> Caller:
         """Find out who asks.
 
         Raises:
             NotAuthenticated: no token although there are some, or one that is not known.
             NotAllowed: its scope does not reach that far, or a web page of another origin asks where no token is.
         """
-        if credentials is None and "authorization" in request.headers:
+        if self.bearer is None and "authorization" in self.request.headers:
             raise NotAuthenticated("the Authorization header is not `Bearer` and a token")
-        with transaction(runtime.database) as connection:
-            caller = authenticate(connection, None if credentials is None else credentials.credentials)
-        if credentials is None:
-            _refuse_web_pages(request)
+        with connected(self.runtime.database) as connection:
+            caller = authenticate(connection, self.bearer)
+        if self.bearer is None:
+            _refuse_web_pages(self.request)
         caller.require(self.scope)
         return caller
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """A dependency that stands for the caller, who has at least this scope.
+
+    ``Told`` puts the caller in its place in the thread of the handler; where what was sent is not valid, and there is
+    no handler to call, ``problems`` asks for the caller first.
+    """
+
+    scope: Scope
+
+    async def __call__(
+        self,
+        request: Request,
+        runtime: Parts,
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    ) -> Asking:
+        """Note what there is to find out."""
+        token = None if credentials is None else credentials.credentials
+        asking = Asking(request, runtime, token, self.scope)
+        request.state.asking = asking
+        return asking
 
 
 def _refuse_web_pages(request: Request) -> None:

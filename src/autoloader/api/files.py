@@ -9,13 +9,14 @@ from autoloader.api import answers, paging
 from autoloader.api.bodies import FilesToRetry, Id
 from autoloader.api.callers import Operator, Parts, Reader
 from autoloader.api.documents import failing
+from autoloader.api.told import Told
 from autoloader.errors import NotKnown, WrongState
 from autoloader.ledger import files as ledger_files
 from autoloader.ledger import tenants
-from autoloader.ledger.database import transaction
+from autoloader.ledger.database import connected, transaction
 from autoloader.model import FileStatus
 
-router = APIRouter(tags=["files"])
+router = APIRouter(tags=["files"], route_class=Told)
 
 
 @router.get("/ingestions/{ingestion_id}/files", responses=failing(NotKnown), summary="List the files of an ingestion")
@@ -36,7 +37,7 @@ def list_files(
 ) -> answers.FilePage:
     """By path, a page at a time."""
     after = paging.after_name(cursor)
-    with transaction(runtime.database) as connection:
+    with connected(runtime.database) as connection:
         tenants.ingestion(connection, caller.tenant_id, ingestion_id)
         found = ledger_files.list_files(
             connection, ingestion_id, status=status, path_like=path, since=since, limit=limit + 1, after=after
@@ -45,10 +46,35 @@ def list_files(
     return answers.FilePage(items=[answers.File.of(each) for each in page], next_cursor=following)
 
 
+@router.get(
+    "/ingestions/{ingestion_id}/files/counts", responses=failing(NotKnown), summary="Count the files of an ingestion"
+)
+def count(ingestion_id: Id, caller: Reader, runtime: Parts) -> answers.FileCounts:
+    """How many files are in each status. Counting takes a tenth of a second for every million."""
+    with connected(runtime.database) as connection:
+        tenants.ingestion(connection, caller.tenant_id, ingestion_id)
+        counted = ledger_files.counts(connection, ingestion_id)
+    return answers.FileCounts(files={status: counted.get(status, 0) for status in FileStatus})
+
+
+@router.get("/files", summary="Find a path in every ingestion")
+def find(
+    caller: Reader,
+    runtime: Parts,
+    path: Annotated[
+        str, Query(max_length=2048, description="The whole path, as it is.", examples=["s3://landing/events/a.json"])
+    ],
+) -> answers.FilePage:
+    """The file at this path as each of the tenant's ingestions knows it; all of them are on one page."""
+    with connected(runtime.database) as connection:
+        found = ledger_files.find(connection, path, tenant_id=caller.tenant_id)
+    return answers.FilePage(items=[answers.File.of(each) for each in found])
+
+
 @router.get("/files/{file_id}", responses=failing(NotKnown), summary="Get a file with its history")
 def get(file_id: Id, caller: Reader, runtime: Parts) -> answers.FileStory:
     """The current version of a file, what became of it, and every earlier version and attempt."""
-    with transaction(runtime.database) as connection:
+    with connected(runtime.database) as connection:
         file = tenants.file(connection, caller.tenant_id, file_id)
         history = ledger_files.history(connection, file_id)
     told = answers.File.of(file).model_dump()

@@ -11,10 +11,11 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from autoloader.api import answers
 from autoloader.api.callers import Parts
+from autoloader.api.told import Told
 from autoloader.errors import AutoloaderError
 from autoloader.runtime import Runtime
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], route_class=Told)
 SECONDS = 2.0
 
 

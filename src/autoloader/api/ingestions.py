@@ -14,6 +14,7 @@ from autoloader.api.bodies import Id, IdempotencyKey, IfMatch, IngestionChanges,
 from autoloader.api.callers import Admin, Operator, Parts, Reader
 from autoloader.api.documents import answering, failing
 from autoloader.api.repeating import asked, once
+from autoloader.api.told import Told
 from autoloader.errors import (
     CatalogUnavailable,
     EditedMeanwhile,
@@ -24,12 +25,12 @@ from autoloader.errors import (
 )
 from autoloader.ledger import ingestions as ledger_ingestions
 from autoloader.ledger import tenants
-from autoloader.ledger.database import transaction
-from autoloader.model import Ingestion, IngestionStatus
+from autoloader.ledger.database import connected, transaction
+from autoloader.model import NAME, Ingestion, IngestionStatus
 from autoloader.runtime import Runtime
 from autoloader.vault import CREDENTIAL_SECRETS, FILE, VARIABLE
 
-router = APIRouter(prefix="/ingestions", tags=["ingestions"])
+router = APIRouter(prefix="/ingestions", tags=["ingestions"], route_class=Told)
 _VERSION = re.compile(r'"(\d{1,19})"')
 
 
@@ -66,13 +67,13 @@ def list_all(
     caller: Reader,
     runtime: Parts,
     status: Annotated[IngestionStatus | None, Query(description="Only these.")] = None,
-    name: Annotated[str | None, Query(description="Only the one of this name.", pattern=defining.NAME)] = None,
+    name: Annotated[str | None, Query(description="Only the one of this name.", pattern=NAME)] = None,
     limit: paging.Limit = 100,
     cursor: paging.Cursor = None,
 ) -> answers.IngestionPage:
     """The tenant's ingestions by name, a page at a time."""
     after = paging.after_name(cursor)
-    with transaction(runtime.database) as connection:
+    with connected(runtime.database) as connection:
         found = tenants.ingestions(connection, caller.tenant_id, limit=limit + 1, after=after, status=status, name=name)
     page, following = paging.cut(found, limit, lambda each: each.name)
     return answers.IngestionPage(items=[answers.Ingestion.of(each) for each in page], next_cursor=following)
@@ -167,7 +168,7 @@ def find(runtime: Runtime, caller: Caller, ingestion_id: int) -> Ingestion:
     Raises:
         NotKnown: their tenant has none.
     """
-    with transaction(runtime.database) as connection:
+    with connected(runtime.database) as connection:
         return tenants.ingestion(connection, caller.tenant_id, ingestion_id)
 
 
@@ -189,13 +190,22 @@ def require_may_use(caller: Caller, draft: dict[str, Any]) -> None:
         )
 
 
+def require_may_change(caller: Caller, before: Ingestion, draft: dict[str, Any]) -> None:
+    """Make sure that the caller may name what only this machine has, where the draft names something new.
+
+    Raises:
+        NotAllowed: as ``require_may_use``.
+    """
+    kept = defining.as_draft(before)
+    if any(draft[name] != kept[name] for name in ("source_credentials", "spark_connect_token")):
+        require_may_use(caller, draft)
+
+
 def _edited(
     runtime: Runtime, caller: Caller, before: Ingestion, draft: dict[str, Any], if_match: str | None
 ) -> Ingestion:
     _require_version(before, if_match)
-    kept = defining.as_draft(before)
-    if any(draft[name] != kept[name] for name in ("source_credentials", "spark_connect_token")):
-        require_may_use(caller, draft)
+    require_may_change(caller, before, draft)
     return defining.edit(runtime.database, before, draft, runtime.check_table, runtime.vault)
 
 

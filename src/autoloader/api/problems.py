@@ -2,7 +2,7 @@
 
 import re
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from fastapi import FastAPI, Request
@@ -13,6 +13,9 @@ from starlette.exceptions import HTTPException
 
 from autoloader import errors
 from autoloader.errors import AutoloaderError, UsageError
+
+if TYPE_CHECKING:
+    from autoloader.api.callers import Asking
 
 MEDIA_TYPE = "application/problem+json"
 URN = "urn:autoloader:problem:"
@@ -126,13 +129,19 @@ def _ours(_request: Request, error: Exception) -> Response:
     return answer(problem, headers)
 
 
-def _not_valid(_request: Request, error: Exception) -> Response:
-    """The input itself is never repeated: it may hold a secret."""
+def _not_valid(request: Request, error: Exception) -> Response:
+    """The input itself is never repeated: it may hold a secret. Whoever may not ask at all is told that instead."""
     if not isinstance(error, RequestValidationError):
         raise error
+    asking: Asking | None = getattr(request.state, "asking", None)
+    if asking is not None:
+        try:
+            asking.caller()
+        except AutoloaderError as refused:
+            return _ours(request, refused)
     found = [FieldProblem(field=_name(entry), message=str(entry["msg"])) for entry in error.errors()]
     first = found[0]
-    problem = of_status(HTTPStatus.UNPROCESSABLE_ENTITY, f"{first.field}: {first.message}")
+    problem = of_status(HTTPStatus.UNPROCESSABLE_ENTITY, _sentence(first))
     return answer(problem.model_copy(update={"type": URN + "UsageError", "field": first.field, "errors": found}))
 
 
@@ -142,6 +151,13 @@ def _name(entry: dict[str, Any]) -> str:
     if entry["type"] == "json_invalid":
         return str(where)
     return ".".join(str(part) for part in rest) or str(where)
+
+
+def _sentence(problem: FieldProblem) -> str:
+    """What is wrong, in the words that ``defining`` has for it as well."""
+    if problem.message == "Field required":
+        return f"{problem.field} is required"
+    return f"{problem.field}: {problem.message[0].lower()}{problem.message[1:]}"
 
 
 def _of_http(_request: Request, error: Exception) -> Response:

@@ -3,21 +3,22 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Body, Query, Response
 
 from autoloader.api import answers, paging
-from autoloader.api.bodies import Id, IdempotencyKey
+from autoloader.api.bodies import Id, IdempotencyKey, NewRun
 from autoloader.api.callers import Operator, Parts, Reader
 from autoloader.api.documents import answering, failing
 from autoloader.api.repeating import asked, once
+from autoloader.api.told import Told
 from autoloader.errors import NotKnown, WrongState
 from autoloader.ledger import runs as ledger_runs
 from autoloader.ledger import tenants
-from autoloader.ledger.database import transaction
-from autoloader.model import Run, RunStatus, RunTrigger
+from autoloader.ledger.database import connected, transaction
+from autoloader.model import RunStatus, RunTrigger
 from autoloader.runtime import Runtime
 
-router = APIRouter(tags=["runs"])
+router = APIRouter(tags=["runs"], route_class=Told)
 InStatus = Annotated[RunStatus | None, Query(description="Only these.")]
 
 
@@ -30,17 +31,28 @@ InStatus = Annotated[RunStatus | None, Query(description="Only these.")]
     summary="Run an ingestion",
 )
 def trigger(
-    ingestion_id: Id, caller: Operator, runtime: Parts, response: Response, key: IdempotencyKey = None
+    ingestion_id: Id,
+    caller: Operator,
+    runtime: Parts,
+    response: Response,
+    body: Annotated[NewRun | None, Body()] = None,
+    key: IdempotencyKey = None,
 ) -> answers.Run:
-    """Let workers load everything new or changed. The answer does not wait for them: ask for the run at `Location`."""
+    """Let workers load everything new or changed. The answer does not wait for them: ask for the run at `Location`.
+
+    A run that goes on already goes on as it was asked for, whatever this body says.
+    """
+    wanted = body or NewRun()
     with transaction(runtime.database) as connection:
         tenants.ingestion(connection, caller.tenant_id, ingestion_id)
         run, created = once(
             connection,
             caller,
             key,
-            asked(f"run {ingestion_id}"),
-            make=lambda: ledger_runs.enqueue(connection, ingestion_id, RunTrigger.MANUAL),
+            asked(f"run {ingestion_id}", None if wanted == NewRun() else wanted),
+            make=lambda: ledger_runs.enqueue(
+                connection, ingestion_id, RunTrigger.MANUAL, since=wanted.since, max_files=wanted.max_files
+            ),
             again=lambda made: (tenants.run(connection, caller.tenant_id, made), True),
             id_of=lambda made: made[0].id,
         )
@@ -75,7 +87,7 @@ def list_all(
 )
 def get_of_ingestion(ingestion_id: Id, run_id: Id, caller: Reader, runtime: Parts) -> answers.Run:
     """One run: its status and its counters as they are now."""
-    with transaction(runtime.database) as connection:
+    with connected(runtime.database) as connection:
         run = tenants.run(connection, caller.tenant_id, run_id)
     if run.ingestion_id != ingestion_id:
         raise NotKnown(f"ingestion {ingestion_id} has no run {run_id}", field="run_id")
@@ -85,7 +97,7 @@ def get_of_ingestion(ingestion_id: Id, run_id: Id, caller: Reader, runtime: Part
 @router.get("/runs/{run_id}", responses=failing(NotKnown), summary="Get a run")
 def get(run_id: Id, caller: Reader, runtime: Parts) -> answers.Run:
     """One run: its status and its counters as they are now."""
-    with transaction(runtime.database) as connection:
+    with connected(runtime.database) as connection:
         return answers.Run.of(tenants.run(connection, caller.tenant_id, run_id))
 
 
@@ -96,23 +108,14 @@ def cancel(run_id: Id, caller: Operator, runtime: Parts) -> answers.Run:
     A run that is cancelled already is answered as it is.
     """
     with transaction(runtime.database) as connection:
-        tenants.run(connection, caller.tenant_id, run_id)
-        ledger_runs.cancel(connection, run_id)
-        run = tenants.run(connection, caller.tenant_id, run_id)
-    return answers.Run.of(_cancelled(run))
-
-
-def _cancelled(run: Run) -> Run:
-    if run.status is not RunStatus.CANCELLED:
-        raise WrongState(f"run {run.id} has ended as {run.status}: there is nothing to cancel")
-    return run
+        return answers.Run.of(tenants.cancel(connection, caller.tenant_id, run_id))
 
 
 def _page(
     runtime: Runtime, tenant_id: str, ingestion_id: int | None, status: RunStatus | None, limit: int, cursor: str | None
 ) -> answers.RunPage:
     before = paging.before_id(cursor)
-    with transaction(runtime.database) as connection:
+    with connected(runtime.database) as connection:
         found = tenants.runs(
             connection, tenant_id, limit=limit + 1, before_id=before, ingestion_id=ingestion_id, status=status
         )

@@ -5,23 +5,22 @@ asking goes on in a thread of its own that is left to end by itself, and few of 
 """
 
 import dataclasses
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
-from datetime import date, datetime, time
 from threading import BoundedSemaphore, Thread
-from typing import Any, TypeVar
+from typing import Annotated, TypeVar
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Body
 
 from autoloader import defining
-from autoloader.access import Caller
+from autoloader.access import Caller, Scope
 from autoloader.api import answers
-from autoloader.api.bodies import Id, NewIngestion
+from autoloader.api.bodies import Id, IngestionChanges, NewIngestion, merged
 from autoloader.api.callers import Admin, Operator, Parts
 from autoloader.api.documents import failing
-from autoloader.api.ingestions import find, require_may_use
+from autoloader.api.ingestions import find, require_may_change, require_may_use
+from autoloader.api.told import Told
 from autoloader.errors import NotKnown, SourceUnavailable
 from autoloader.model import NewIngestion as Checked
 from autoloader.objects.checking import check
@@ -30,14 +29,14 @@ from autoloader.preview import Bounds, Preview, look
 from autoloader.runtime import Runtime
 from autoloader.schema import to_json
 
-router = APIRouter(tags=["looking"])
+router = APIRouter(tags=["looking"], route_class=Told)
 BOUNDS = Bounds(listed=100_000, read_bytes=64 * 1024**2, seconds=15.0)
 SECONDS = 25.0
 AT_ONCE = 4
-MOST_TEXT = 1000
 TRYING = failing(SourceUnavailable)
 
 Result = TypeVar("Result")
+Changes = Annotated[IngestionChanges | None, Body()]
 _turns = BoundedSemaphore(AT_ONCE)
 
 
@@ -52,9 +51,17 @@ def test_draft(body: NewIngestion, caller: Admin, runtime: Parts) -> answers.Con
     responses=TRYING | failing(NotKnown),
     summary="Test the connection of an ingestion",
 )
-def test_saved(ingestion_id: Id, caller: Operator, runtime: Parts) -> answers.Connection:
-    """List a page of the bucket and read the first byte of a file."""
-    return _tested(runtime, find(runtime, caller, ingestion_id))
+def test_saved(
+    ingestion_id: Id,
+    caller: Operator,
+    runtime: Parts,
+    body: Changes = None,  # noqa: PT028  a route, not a test
+) -> answers.Connection:
+    """List a page of the bucket and read the first byte of a file.
+
+    With a body: as it would be with these changes. They are not saved, and need the scope `admin`.
+    """
+    return _tested(runtime, _changed(runtime, caller, ingestion_id, body))
 
 
 @router.post("/ingestions/preview", responses=TRYING, summary="Preview a draft")
@@ -64,9 +71,12 @@ def preview_draft(body: NewIngestion, caller: Admin, runtime: Parts) -> answers.
 
 
 @router.post("/ingestions/{ingestion_id}/preview", responses=TRYING | failing(NotKnown), summary="Preview an ingestion")
-def preview_saved(ingestion_id: Id, caller: Operator, runtime: Parts) -> answers.Preview:
-    """What a run would do: schema, rows, matching files, what it would skip and why. Nothing is written."""
-    return _previewed(runtime, find(runtime, caller, ingestion_id))
+def preview_saved(ingestion_id: Id, caller: Operator, runtime: Parts, body: Changes = None) -> answers.Preview:
+    """What a run would do: schema, rows, matching files, what it would skip and why. Nothing is written.
+
+    With a body: as it would be with these changes. They are not saved, and need the scope `admin`.
+    """
+    return _previewed(runtime, _changed(runtime, caller, ingestion_id, body))
 
 
 def in_time(work: Callable[[], Result], seconds: float = SECONDS) -> Result:
@@ -102,6 +112,20 @@ def _drafted(runtime: Runtime, caller: Caller, body: NewIngestion) -> Checked:
     return dataclasses.replace(defining.define(draft, runtime.vault), tenant_id=caller.tenant_id)
 
 
+def _changed(runtime: Runtime, caller: Caller, ingestion_id: int, changes: IngestionChanges | None) -> Checked:
+    """The caller's ingestion as it would be with some changes."""
+    saved = find(runtime, caller, ingestion_id)
+    before = defining.as_draft(saved)
+    given = {} if changes is None else changes.model_dump(by_alias=True, exclude_unset=True)
+    draft = merged(before, given)
+    if draft == before:
+        return saved
+    caller.require(Scope.ADMIN)
+    require_may_change(caller, saved, draft)
+    changed = defining.define(draft, runtime.vault, saved)
+    return dataclasses.replace(changed, tenant_id=caller.tenant_id)
+
+
 def _tested(runtime: Runtime, ingestion: Checked) -> answers.Connection:
     def work() -> answers.Connection:
         with runtime.open_store(ingestion) as store:
@@ -115,41 +139,21 @@ def _previewed(runtime: Runtime, ingestion: Checked) -> answers.Preview:
     def work() -> answers.Preview:
         with runtime.open_store(ingestion) as store:
             seen = look(store, runtime.embedded(), ingestion, BOUNDS)
-        return _told(ingestion, seen)
+        return _told(seen)
 
     return in_time(work)
 
 
-def _told(ingestion: Checked, seen: Preview) -> answers.Preview:
+def _told(seen: Preview) -> answers.Preview:
     return answers.Preview(
+        source_path=seen.source_path,
         schema_json=None if seen.schema is None else to_json(seen.schema),
-        inferred=ingestion.schema_json is None and seen.schema is not None,
+        inferred=seen.inferred,
         sampled=seen.sampled,
         columns=list(seen.columns),
-        rows=[[plain(value) for value in row] for row in seen.rows],
+        rows=[list(row) for row in seen.rows],
         matching=answers.Matching(files=seen.files, bytes=seen.bytes, complete=seen.complete),
         examples=[answers.SourceObject.of(each) for each in seen.examples],
         skipped=[answers.FileReason(path=path, reason=reason) for path, reason in seen.skipped],
         problems=[answers.FileReason(path=path, reason=reason) for path, reason in seen.problems],
     )
-
-
-def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911  any value of a row, one return for each kind
-    """A value of a row as JSON can hold it; a long text is cut."""
-    match value:
-        case None | bool() | int():
-            return value
-        case float():
-            return value if math.isfinite(value) else str(value)
-        case str():
-            return value if len(value) <= MOST_TEXT else value[:MOST_TEXT] + "…"
-        case bytes():
-            return plain(value.hex())
-        case datetime() | date() | time():
-            return value.isoformat()
-        case Mapping():
-            return {str(name): plain(part) for name, part in value.items()}
-        case Sequence():
-            return [plain(part) for part in value]
-        case _:
-            return str(value)

@@ -1,6 +1,7 @@
 """The command line. Commands are imported only when they are called, so that ``--help`` answers at once.
 
-Exit codes: 0 done · 1 some files failed · 2 wrong use · 3 could not run · 130 interrupted.
+Exit codes: 0 done · 1 some files failed · 2 wrong use · 3 could not run · 4 there are differences, where
+``--detailed-exitcode`` asks for it · 130 interrupted.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import gc
 import importlib
 import json
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 WRONG_USE = 2
 COULD_NOT_RUN = 3
+DIFFERENT = 4
 INTERRUPTED = 130
 _YOUNG_OBJECTS = 50_000
 """The collector waits for so many instead of 700: imports make a million objects that are no garbage."""
@@ -31,11 +34,15 @@ COMMANDS = {
     "show": ("ingestions:show", "Show one ingestion and how its files stand."),
     "edit": ("ingestions:edit", "Change an ingestion; the history of its files stays."),
     "delete": ("ingestions:delete", "Delete an ingestion and its history; the table stays."),
+    "apply": ("declared:apply", "Make the saved ingestions those that files declare."),
+    "export": ("declared:export", "Write ingestions as the files that declare them."),
+    "test": ("preview:test", "Test whether the bucket can be listed and read."),
     "preview": ("preview:preview", "Show schema, rows and matching files; writes nothing."),
     "run": ("runs:run", "Load everything new into the table."),
     "serve": ("serve:serve", "Serve the HTTP API until stopped."),
     "worker": ("workers:worker", "Work on queued runs until stopped."),
     "runs": ("runs:list_runs", "List the runs."),
+    "cancel": ("runs:cancel", "Stop a run that waits or goes on."),
     "files": ("files:list_files", "List files and what became of them."),
     "explain": ("files:explain", "Tell the whole story of one file."),
     "retry": ("files:retry", "Let failed files be tried again by the next run."),
@@ -47,6 +54,37 @@ COMMANDS = {
     "db": ("database:db", "Manage the ledger's database."),
     "demo": ("demo:demo", "See the whole job on real data, in under a minute."),
 }
+ANYWHERE = {
+    "create",
+    "list",
+    "show",
+    "edit",
+    "delete",
+    "apply",
+    "export",
+    "test",
+    "preview",
+    "run",
+    "runs",
+    "cancel",
+    "files",
+    "explain",
+    "retry",
+}
+"""The commands that a service can do as well; the others are about this machine."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """Who is to do what is typed, as far as the command line says.
+
+    Attributes:
+        url: of a service; None: the settings decide.
+        token: where its token is: ``env:NAME`` or ``file:/path``.
+    """
+
+    url: str | None = None
+    token: str | None = None
 
 
 class LazyGroup(click.Group):
@@ -72,11 +110,25 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="iceberg-autoloader", prog_name="autoloader")
-def cli() -> None:
+@click.option(
+    "--url",
+    metavar="URL",
+    help="Ask this service to do it, such as http://127.0.0.1:8080. Also: AUTOLOADER_URL. Else: the database itself.",
+)
+@click.option("--token", metavar="env:NAME|file:/PATH", help="Where its token is. Default: AUTOLOADER_TOKEN holds it.")
+@click.pass_context
+def cli(ctx: click.Context, *, url: str | None, token: str | None) -> None:
     """Files that keep arriving in object storage become rows of Iceberg tables, each file exactly once.
 
     Without settings everything runs on an embedded stack on this machine. Start with `autoloader demo`.
     """
+    if (url or token) and ctx.invoked_subcommand not in ANYWHERE:
+        raise UsageError(
+            f"`autoloader {ctx.invoked_subcommand}` is about this machine, which no service does: leave out "
+            f"{'--url' if url else '--token'}",
+            field="--url" if url else "--token",
+        )
+    ctx.obj = Target(url=url, token=token)
 
 
 def main() -> None:
@@ -101,6 +153,7 @@ def run(arguments: Sequence[str]) -> int:
         The exit code.
     """
     try:
+        _require_text(arguments)
         code = cli.main(list(arguments), prog_name="autoloader", standalone_mode=False)
     except click.exceptions.Abort:
         return INTERRUPTED
@@ -111,6 +164,14 @@ def run(arguments: Sequence[str]) -> int:
         _tell(error, as_json="--json" in arguments)
         return WRONG_USE if isinstance(error, UsageError) else COULD_NOT_RUN
     return code if isinstance(code, int) else 0
+
+
+def _require_text(arguments: Sequence[str]) -> None:
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"{argument!a} is no text in UTF-8: give it in that encoding") from None
 
 
 def _tell(error: AutoloaderError, *, as_json: bool) -> None:

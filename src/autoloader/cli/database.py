@@ -6,7 +6,6 @@ import click
 
 from autoloader.cli.output import counted
 from autoloader.cli.session import connect, session, start
-from autoloader.ledger.database import upgrade as upgrade_ledger
 from autoloader.vault import new_key
 
 
@@ -18,6 +17,8 @@ def db() -> None:
 @db.command()
 def upgrade() -> None:
     """Bring the schema of the ledger up to this version of the program. Safe to repeat, and from many machines."""
+    from autoloader.ledger.database import upgrade as upgrade_ledger
+
     upgrade_ledger(connect(start()).database_url)
     click.echo("The ledger is up to date.")
 

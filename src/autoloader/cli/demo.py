@@ -11,17 +11,12 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import click
-import duckdb
-from botocore.config import Config
 
 from autoloader.cli import cli
 from autoloader.cli.output import console, write_table
 from autoloader.cli.session import connect, start
 from autoloader.errors import StackError
-from autoloader.lake.catalogs import open_catalog
-from autoloader.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,10 +39,12 @@ DAY = datetime(2026, 11, 24, tzinfo=UTC)
 @click.option("--keep", is_flag=True, help="Leave the demo's stack running, to look around in it.")
 def demo(*, keep: bool) -> None:
     """See the whole job on real data: create, preview, run, a broken file, a changed file, nothing to do."""
+    from autoloader.stack import Stack
+
     began = time.monotonic()
     home = start().home_dir / "demo"
     os.environ |= {"AUTOLOADER_HOME": str(home), "PYICEBERG_HOME": str(home)}
-    for name in ("AUTOLOADER_DATABASE_URL", "AUTOLOADER_CONFIG"):
+    for name in ("AUTOLOADER_DATABASE_URL", "AUTOLOADER_CONFIG", "AUTOLOADER_URL"):
         os.environ.pop(name, None)
     stack = Stack(home)
     stack.stop()
@@ -110,6 +107,10 @@ def _type(command: str, *, expect: int = 0) -> None:
 
 
 def _count(connections: Connections, query: str) -> None:
+    import duckdb
+
+    from autoloader.lake.catalogs import open_catalog
+
     events = open_catalog("lake", connections.catalogs).load_table("raw.events").scan().to_arrow()
     console.print(f"[cyan]D {query}[/cyan]", soft_wrap=True)
     with duckdb.connect() as database:
@@ -120,6 +121,9 @@ def _count(connections: Connections, query: str) -> None:
 
 
 def _client(connections: Connections) -> S3Client:
+    import boto3
+    from botocore.config import Config
+
     client: S3Client = boto3.client(
         "s3",
         endpoint_url=connections.s3_endpoint_url,

@@ -17,17 +17,15 @@ from autoloader.cli.output import (
     write_json,
     write_table,
 )
-from autoloader.cli.session import session
+from autoloader.cli.session import control
 from autoloader.errors import NotKnown
-from autoloader.ledger import files as ledger_files
-from autoloader.ledger import ingestions
-from autoloader.ledger.database import transaction
-from autoloader.model import DEFAULT_TENANT, FileStatus, LoadState
+from autoloader.model import FileStatus, LoadState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from autoloader.model import File, FileVersion, Ingestion
+    from autoloader.control import Story
+    from autoloader.model import FileVersion, Ingestion
 
 
 @click.command("files")
@@ -39,12 +37,10 @@ if TYPE_CHECKING:
 def list_files(name: str, *, status: str | None, path: str | None, limit: int, as_json: bool) -> None:
     """List the files of NAME and what became of them."""
     wanted = FileStatus(status.upper()) if status else None
-    with session() as runtime, transaction(runtime.database) as connection:
-        ingestion = ingestions.by_name(connection, DEFAULT_TENANT, name)
-        found = ledger_files.list_files(connection, ingestion.id, status=wanted, path_like=path, limit=limit)
-        counts = ledger_files.counts(connection, ingestion.id)
+    with control() as doing:
+        found = doing.files(name, status=wanted, path=path, limit=limit)
     if as_json:
-        write_json(found)
+        write_json(found.files)
         return
     write_table(
         ["FILE", "STATUS", "ROWS", "SIZE", "MODIFIED", "SETTLED", "REASON"],
@@ -58,13 +54,12 @@ def list_files(name: str, *, status: str | None, path: str | None, limit: int, a
                 f.processed_at,
                 f.error_message or "",
             ]
-            for f in found
+            for f in found.files
         ],
         empty="No such file." if status or path else f"No file seen yet: autoloader run {name}",
     )
-    total = counts.get(wanted, 0) if wanted else sum(counts.values())
-    if len(found) == limit < total and not path:
-        click.echo(f"{limit:,} of {total:,} shown; --limit shows more.")
+    if len(found.files) == limit < found.total and not path:
+        click.echo(f"{limit:,} of {found.total:,} shown; --limit shows more.")
 
 
 @click.command()
@@ -72,19 +67,15 @@ def list_files(name: str, *, status: str | None, path: str | None, limit: int, a
 @json_option
 def explain(path: str, *, as_json: bool) -> None:
     """Tell the whole story of one file: when it was seen, what became of every version, and why."""
-    with session() as runtime, transaction(runtime.database) as connection:
-        known = {i.id: i for i in ingestions.list_all(connection, DEFAULT_TENANT)}
-        found = [f for f in ledger_files.find(connection, path) if f.ingestion_id in known]
-        if not found:
-            near = [i.name for i in known.values() if path.startswith(i.source_path)]
-            hint = f"; `autoloader run {near[0]}` lists its folder" if near else "; no ingestion reads its folder"
-            raise NotKnown(f"No ingestion has seen {printable(path)}{hint}", field="path")
-        stories = [(known[f.ingestion_id], f, ledger_files.history(connection, f.id)) for f in found]
+    with control() as doing:
+        stories = doing.explain(path)
+        if not stories:
+            raise _never_seen(path, doing.ingestions())
     if as_json:
-        write_json([{"ingestion": i.name, "file": f, "history": versions} for i, f, versions in stories])
+        write_json([{"ingestion": s.ingestion.name, "file": s.file, "history": s.history} for s in stories])
         return
-    for ingestion, file, versions in stories:
-        _tell(ingestion, file, versions)
+    for story in stories:
+        _tell(story)
 
 
 @click.command()
@@ -93,9 +84,8 @@ def explain(path: str, *, as_json: bool) -> None:
 @json_option
 def retry(name: str, *, paths: tuple[str, ...], as_json: bool) -> None:
     """Let the FAILED files of NAME, all or those named, be tried again by the next run."""
-    with session() as runtime, transaction(runtime.database) as connection:
-        ingestion = ingestions.by_name(connection, DEFAULT_TENANT, name)
-        count = ledger_files.retry(connection, ingestion.id, list(paths) or None)
+    with control() as doing:
+        count = doing.retry(name, paths)
     if as_json:
         write_json({"files": count})
     elif count:
@@ -104,14 +94,21 @@ def retry(name: str, *, paths: tuple[str, ...], as_json: bool) -> None:
         click.echo(f"No file of {name} is FAILED.")
 
 
-def _tell(ingestion: Ingestion, file: File, versions: Sequence[FileVersion]) -> None:
+def _never_seen(path: str, known: Sequence[Ingestion]) -> NotKnown:
+    near = [ingestion.name for ingestion in known if path.startswith(ingestion.source_path)]
+    hint = f"; `autoloader run {near[0]}` lists its folder" if near else "; no ingestion reads its folder"
+    return NotKnown(f"No ingestion has seen {printable(path)}{hint}", field="path")
+
+
+def _tell(story: Story) -> None:
+    ingestion, file = story.ingestion, story.file
     console.print(status_text(file.status), end=" ")
     click.echo(printable(file.file_path))
     click.echo(f"  ingestion {ingestion.name}, table {ingestion.table_name}")
     modified = instant(file.file_modified_at)
     click.echo(f"  current version: {size(file.file_size_bytes)}, etag {file.file_etag}, modified {modified}")
     click.echo(f"  seen {instant(file.discovered_at)}")
-    for version in versions:
+    for version in story.history:
         click.echo(f"  {instant(version.recorded_at)}  etag {version.file_etag}: {_what_happened(version)}")
     if file.status is FileStatus.DISCOVERED:
         click.echo(f"  waiting to be loaded: autoloader run {ingestion.name}")

@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from autoloader import defining
 from autoloader.cli.options import describing, draft_of
 from autoloader.cli.output import console, counted, instant, json_option, run_status, size, write_json, write_table
-from autoloader.cli.session import session
-from autoloader.ledger import files, ingestions, runs
-from autoloader.ledger.database import transaction
-from autoloader.model import DEFAULT_TENANT, FileStatus
+from autoloader.cli.session import control
+from autoloader.model import FileStatus
 from autoloader.schema import parse_schema, to_ddl
 
 if TYPE_CHECKING:
@@ -29,10 +26,9 @@ def create(name: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401  
     For example: autoloader create events --source s3://landing/events/ --pattern '*.json' --format json
     --table lake.raw.events
     """
-    with session() as runtime:
-        ingestion = defining.create(
-            runtime.database, draft_of(given) | {"name": name}, runtime.check_table, runtime.vault
-        )
+    draft = draft_of(given) | {"name": name}
+    with control() as doing:
+        ingestion = doing.create(draft)
     if as_json:
         write_json(ingestion)
     else:
@@ -44,8 +40,8 @@ def create(name: str, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401  
 @json_option
 def list_all(*, as_json: bool) -> None:
     """List the ingestions."""
-    with session() as runtime, transaction(runtime.database) as connection:
-        found = ingestions.list_all(connection, DEFAULT_TENANT)
+    with control() as doing:
+        found = doing.ingestions()
     if as_json:
         write_json(found)
         return
@@ -61,20 +57,19 @@ def list_all(*, as_json: bool) -> None:
 @json_option
 def show(name: str, *, as_json: bool) -> None:
     """Show the ingestion NAME, how its files stand, and its last run."""
-    with session() as runtime, transaction(runtime.database) as connection:
-        ingestion = ingestions.by_name(connection, DEFAULT_TENANT, name)
-        counts = files.counts(connection, ingestion.id)
-        last = runs.list_runs(connection, ingestion.id, limit=1)
+    with control() as doing:
+        standing = doing.standing(name)
     if as_json:
-        write_json({"ingestion": ingestion, "files": counts, "last_run": last[0] if last else None})
+        write_json(standing)
         return
-    for label, value in _facts(ingestion).items():
+    for label, value in _facts(standing.ingestion).items():
         console.print(f"[bold]{label:<14}[/bold]", end="")
         click.echo(value)
     console.print("[bold]Files         [/bold]", end="")
-    click.echo(", ".join(f"{counts.get(status, 0):,} {status}" for status in FileStatus))
+    click.echo(", ".join(f"{standing.files[status]:,} {status}" for status in FileStatus))
     console.print("[bold]Last run      [/bold]", end="")
-    click.echo(f"{last[0].id}: {run_status(last[0])}, {instant(last[0].started_at)}" if last else "none yet")
+    last = standing.last_run
+    click.echo(f"{last.id}: {run_status(last)}, {instant(last.started_at)}" if last else "none yet")
 
 
 @click.command()
@@ -92,13 +87,8 @@ def edit(name: str, *, new_name: str | None, status: str | None, as_json: bool, 
         changes["status"] = status
     if not changes:
         raise click.UsageError("Nothing to change: name at least one option (see --help).")
-    with session() as runtime:
-        with transaction(runtime.database) as connection:
-            before = ingestions.by_name(connection, DEFAULT_TENANT, name)
-        if "source_credentials" in changes:
-            kept = defining.as_draft(before)["source_credentials"]
-            changes["source_credentials"] = kept | changes["source_credentials"]
-        after = defining.edit(runtime.database, before, changes, runtime.check_table, runtime.vault)
+    with control() as doing:
+        after = doing.edit(doing.named(name), changes)
     if as_json:
         write_json(after)
     else:
@@ -114,20 +104,17 @@ def delete(name: str, *, yes: bool) -> None:
     An ingestion made anew over the same files would load them again: pause it instead (edit --status PAUSED) to keep
     the history.
     """
-    with session() as runtime:
-        with transaction(runtime.database) as connection:
-            ingestion = ingestions.by_name(connection, DEFAULT_TENANT, name)
-            known = sum(files.counts(connection, ingestion.id).values())
+    with control() as doing:
+        standing = doing.standing(name)
+        table, known = standing.ingestion.table_name, sum(standing.files.values())
         if not yes:
             click.confirm(
-                f"Delete {name} and the history of {counted(known, 'file')}? "
-                f"Table {ingestion.table_name} keeps its rows",
+                f"Delete {name} and the history of {counted(known, 'file')}? Table {table} keeps its rows",
                 abort=True,
                 err=True,
             )
-        with transaction(runtime.database) as connection:
-            ingestions.delete(connection, ingestion.id)
-    click.echo(f"Deleted {name}. Table {ingestion.table_name} keeps its rows.")
+        doing.delete(standing.ingestion)
+    click.echo(f"Deleted {name}. Table {table} keeps its rows.")
 
 
 def _facts(ingestion: Ingestion) -> dict[str, str]:

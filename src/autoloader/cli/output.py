@@ -16,13 +16,11 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
-from autoloader.model import FileStatus, RunStatus
+from autoloader.model import FileStatus, Run, RunStatus
 from autoloader.vault import SECRETS, masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from autoloader.model import Run
 
 WIDE = 400
 """Columns of a table that goes into a file or a pipe, where nothing should be folded."""
@@ -114,6 +112,12 @@ def _cell(value: Any) -> Text:  # noqa: ANN401, PLR0911  whatever a row holds, o
             return Text(printable(str(value)))
 
 
+def _fields(value: Any) -> list[str]:  # noqa: ANN401  any value of the model
+    """What is told of a value: all but who leads a run, which is an affair of the workers."""
+    names = [field.name for field in dataclasses.fields(value)]
+    return [name for name in names if name != "worker"] if isinstance(value, Run) else names
+
+
 def _told(name: str, value: Any) -> Any:  # noqa: ANN401  a field of any value of the model
     return masked(value) if name in SECRETS else value
 
@@ -121,7 +125,7 @@ def _told(name: str, value: Any) -> Any:  # noqa: ANN401  a field of any value o
 def _plain(value: Any) -> Any:  # noqa: ANN401  json's own signature
     match value:
         case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            return {field.name: _told(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)}
+            return {name: _told(name, getattr(value, name)) for name in _fields(value)}
         case datetime() | date():
             return value.isoformat()
         case timedelta():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
@@ -17,27 +19,42 @@ if TYPE_CHECKING:
     from autoloader import engines
     from autoloader.model import ListingCounts
 
+LONG_SECONDS = 10
+
 
 class RunProgress:
-    """An ``Observer`` that draws what it sees."""
+    """A ``Watcher`` that draws what it sees."""
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
         self._lock = threading.Lock()
         self._listing = bars.add_task("Listing", total=None, details="")
         self._loading: TaskID | None = None
-        self._files = self._bytes = self._records = self._all_files = 0
+        self._files = self._bytes = self._records = self._all_files = self._all_bytes = 0
+        self._queued_at: float | None = None
+        self._told = False
+
+    def queued(self) -> None:
+        """The run still waits for a worker; after a while a person is told that there may be none."""
+        self._bars.update(self._listing, details="waiting for a worker")
+        if self._queued_at is None:
+            self._queued_at = time.monotonic()
+        elif not self._told and time.monotonic() - self._queued_at > LONG_SECONDS:
+            self._told = True
+            click.echo("No worker has taken the run up yet: `autoloader worker` starts one.", err=True)
 
     def listing(self, counts: ListingCounts) -> None:
         """So much of the bucket is recorded."""
         details = f"{counts.listed:,} files seen · {counts.new:,} new · {counts.changed:,} changed"
+        if not counts.listed:
+            details = f"{counts.new:,} files new or changed"
         self._bars.update(self._listing, details=details)
 
     def waiting(self, files: int, size_bytes: int) -> None:
         """So much is to be loaded."""
         self._bars.update(self._listing, total=1, completed=1)
-        self._all_files = files
-        self._loading = self._bars.add_task("Loading", total=max(size_bytes, 1), details=f"{files:,} files")
+        self._all_files, self._all_bytes = files, size_bytes
+        self._loading = self._bars.add_task("Loading", total=max(size_bytes or files, 1), details=f"{files:,} files")
 
     def progress(self, done: engines.Progress) -> None:
         """So much was read since the last call."""
@@ -52,7 +69,7 @@ class RunProgress:
                 f" · {self._files / elapsed:,.0f} files/s · {size(round(self._bytes / elapsed))}/s" if elapsed else ""
             )
             details = f"{self._files:,}/{self._all_files:,} files · {self._records:,} rows · {size(self._bytes)}{rate}"
-            self._bars.update(self._loading, completed=self._bytes, details=details)
+            self._bars.update(self._loading, completed=self._bytes if self._all_bytes else self._files, details=details)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""``run`` and ``runs``."""
+"""``run``, ``runs`` and ``cancel``."""
 
 from __future__ import annotations
 
@@ -20,13 +20,10 @@ from autoloader.cli.output import (
     write_table,
 )
 from autoloader.cli.progress import progress
-from autoloader.cli.session import session, stop_on_signals
-from autoloader.discovery import Scope
-from autoloader.errors import WrongState
-from autoloader.ledger import files, ingestions
-from autoloader.ledger import runs as ledger_runs
-from autoloader.ledger.database import transaction
-from autoloader.model import DEFAULT_TENANT, FileStatus, IngestionStatus, RunStatus
+from autoloader.cli.session import control
+from autoloader.cli.signals import stop_on_signals
+from autoloader.control import Wanted
+from autoloader.model import FileStatus, RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +33,7 @@ if TYPE_CHECKING:
 
 SHOWN_FAILURES = 5
 SOME_FAILED = 1
+ACTIVE = frozenset({RunStatus.QUEUED, RunStatus.RUNNING})
 
 
 @click.command()
@@ -46,30 +44,65 @@ SOME_FAILED = 1
     help="Only files modified at this time (UTC) or later.",
 )
 @click.option(
-    "--max-files", type=click.IntRange(min=1), help="Take at most so many new files; later runs take the rest."
+    "--max-files",
+    type=click.IntRange(1, 1_000_000_000),
+    help="Take at most so many new files; later runs take the rest.",
 )
+@click.option("--detach", is_flag=True, help="Let a worker do it, and do not wait: the run's number is the answer.")
 @json_option
 @click.pass_context
-def run(ctx: click.Context, name: str, *, since: datetime | None, max_files: int | None, as_json: bool) -> None:
+def run(
+    ctx: click.Context, name: str, *, since: datetime | None, max_files: int | None, detach: bool, as_json: bool
+) -> None:
     """List the source of NAME and load everything new or changed into its table.
 
     A run that is already going on is joined, not doubled. Exit code 1: some files failed; 3: could not run.
+
+    A service lets its workers do it, and this command watches: Ctrl-C ends the watching, not the run.
     """
-    with session() as runtime:
-        with transaction(runtime.database) as connection:
-            ingestion = ingestions.by_name(connection, DEFAULT_TENANT, name)
-        if ingestion.status is not IngestionStatus.ACTIVE:
-            raise WrongState(f"{name} is {ingestion.status}: `autoloader edit {name} --status ACTIVE` lets it run")
-        scope = Scope(since=since.replace(tzinfo=UTC) if since else None, max_files=max_files)
-        with stop_on_signals() as stopping, progress(quiet=as_json) as observer:
-            ended = runtime.run(ingestion, scope=scope, observer=observer, stopping=stopping)
-        with transaction(runtime.database) as connection:
-            failed = files.failed_in_run(connection, ended.id, limit=SHOWN_FAILURES) if ended.files_failed else []
+    wanted = Wanted(since=since.replace(tzinfo=UTC) if since else None, max_files=max_files)
+    with control() as doing:
+        if detach:
+            _detached(name, doing.enqueue(name, wanted), as_json=as_json)
+            return
+        with stop_on_signals(doing.when_stopped) as stopping, progress(quiet=as_json) as watcher:
+            ended = doing.run(name, wanted, watcher, stopping)
+        failed = doing.failed(ended, SHOWN_FAILURES) if ended.files_failed and not as_json else []
     if as_json:
         write_json(ended)
-    else:
+    elif ended.status not in ACTIVE:
         _summary(name, ended, failed)
+    if ended.status in ACTIVE:
+        click.echo(f"{_goes_on(name, ended)} Watch it again: autoloader run {name}", err=True)
     ctx.exit(_exit_code(ended))
+
+
+def _detached(name: str, made: Run, *, as_json: bool) -> None:
+    if as_json:
+        write_json(made)
+    else:
+        click.echo(f"{_goes_on(name, made)} See how it goes: autoloader runs {name}")
+
+
+def _goes_on(name: str, active: Run) -> str:
+    what = "waits for a worker" if active.status is RunStatus.QUEUED else "goes on"
+    return f"Run {active.id} of {name} {what}. Stop it: autoloader cancel {active.id}."
+
+
+@click.command()
+@click.argument("run_id", type=click.IntRange(1, 2**63 - 1))
+@json_option
+def cancel(run_id: int, *, as_json: bool) -> None:
+    """Stop the run RUN_ID: no load begins any more, and the one in hand is put back.
+
+    What was loaded stays; the rest waits for the next run.
+    """
+    with control() as doing:
+        cancelled = doing.cancel(run_id)
+    if as_json:
+        write_json(cancelled)
+    else:
+        click.echo(f"Cancelled run {run_id}. What it did not load waits for the next run.")
 
 
 @click.command("runs")
@@ -78,10 +111,9 @@ def run(ctx: click.Context, name: str, *, since: datetime | None, max_files: int
 @json_option
 def list_runs(name: str | None, *, limit: int, as_json: bool) -> None:
     """List the runs of NAME, or of every ingestion, newest first."""
-    with session() as runtime, transaction(runtime.database) as connection:
-        known = {i.id: i for i in ingestions.list_all(connection, DEFAULT_TENANT)}
-        chosen = ingestions.by_name(connection, DEFAULT_TENANT, name).id if name else None
-        found = ledger_runs.list_runs(connection, chosen, limit=limit)
+    with control() as doing:
+        found = doing.runs(name, limit)
+        known = {} if as_json else {i.id: i.name for i in doing.ingestions()}
     if as_json:
         write_json(found)
         return
@@ -90,7 +122,7 @@ def list_runs(name: str | None, *, limit: int, as_json: bool) -> None:
         [
             [
                 r.id,
-                known[r.ingestion_id].name,
+                known[r.ingestion_id],
                 run_status(r),
                 r.started_at,
                 duration(r.duration_seconds),
@@ -140,6 +172,6 @@ def _summary(name: str, run: Run, failed: Sequence[File]) -> None:
 def _exit_code(run: Run) -> int:
     if run.status is RunStatus.SUCCESS:
         return SOME_FAILED if run.files_failed else 0
-    if run.status is RunStatus.CANCELLED:
+    if run.status is RunStatus.CANCELLED or run.status in ACTIVE:
         return INTERRUPTED
     return COULD_NOT_RUN if any(error.file_path is None for error in run.errors) else SOME_FAILED

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from autoloader.api.serving import is_open, serving
-from autoloader.cli.session import session, stop_on_signals
+from autoloader.cli.session import session
+from autoloader.cli.signals import stop_on_signals
 
 PORT = 8080
 
@@ -18,6 +18,8 @@ def serve(*, host: str, port: int) -> None:
 
     Runs are queued; `autoloader worker` does them. Without a token it listens on this machine only.
     """
+    from autoloader.api.serving import is_open, serving
+
     with session() as runtime, stop_on_signals() as stopping, serving(runtime, host, port) as address:
         if is_open(runtime):
             warn_open()

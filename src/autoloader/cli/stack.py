@@ -11,21 +11,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autoloader.api.serving import is_open, serving
 from autoloader.cli.output import json_option, write_json, write_table
 from autoloader.cli.serve import PORT, warn_open
-from autoloader.cli.session import start, stop_on_signals
+from autoloader.cli.session import start
+from autoloader.cli.signals import stop_on_signals
 from autoloader.errors import StackError, UsageError, WrongState
-from autoloader.ledger.database import upgrade
-from autoloader.runtime import Runtime
-from autoloader.stack import Stack
-from autoloader.stack.spark import SparkInstall
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from threading import Event
 
+    from autoloader.runtime import Runtime
     from autoloader.settings import Connections, Settings
+    from autoloader.stack import Stack
 
 NOT_RUNNING = 1
 GRACE = timedelta(seconds=30)
@@ -41,8 +39,11 @@ def up(*, host: str, port: int | None, concurrency: int, spark: bool) -> None:
 
     That is the embedded stack, the HTTP API and a worker.
     """
-    settings = _embedded(start())
-    stack = Stack(settings.home_dir, spark_install(settings) if spark else None)
+    from autoloader.api.serving import is_open
+    from autoloader.ledger.database import upgrade
+    from autoloader.runtime import Runtime
+
+    stack, settings = _stack(spark=spark)
     with stop_on_signals() as stopping:
         try:
             connections = stack.start(report=lambda line: click.echo(line, err=True))
@@ -62,6 +63,8 @@ def up(*, host: str, port: int | None, concurrency: int, spark: bool) -> None:
 
 @contextmanager
 def _api(runtime: Runtime, host: str, port: int | None) -> Iterator[str]:
+    from autoloader.api.serving import serving
+
     with ExitStack() as open_now:
         try:
             address = open_now.enter_context(serving(runtime, host, PORT if port is None else port))
@@ -88,9 +91,8 @@ def _working(runtime: Runtime, concurrency: int, stopping: Event) -> Iterator[No
 @click.command()
 def down() -> None:
     """Stop the embedded stack; its data stays."""
-    settings = _embedded(start())
-    stopped = Stack(settings.home_dir).stop()
-    click.echo("Stopped; the data stays." if stopped else f"Nothing runs in {settings.home_dir}.")
+    stack, settings = _stack()
+    click.echo("Stopped; the data stays." if stack.stop() else f"Nothing runs in {settings.home_dir}.")
 
 
 @click.command()
@@ -98,8 +100,7 @@ def down() -> None:
 @click.pass_context
 def status(ctx: click.Context, *, as_json: bool) -> None:
     """Show which parts of the embedded stack run, and where. Exit code 1 when one does not."""
-    settings = _embedded(start())
-    stack = Stack(settings.home_dir)
+    stack, _ = _stack()
     parts = stack.status()
     if as_json:
         write_json(
@@ -116,25 +117,26 @@ def env() -> None:
 
     Use it so: eval "$(autoloader env)"
     """
-    settings = _embedded(start())
-    connections = Stack(settings.home_dir).connections()
+    stack, _ = _stack()
+    connections = stack.connections()
     if connections is None:
         raise StackError("the embedded stack does not run: start it with `autoloader up`")
     for name, value in _exports(connections).items():
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
-def spark_install(settings: Settings) -> SparkInstall:
-    """Where `make spark` put Spark, and what it may have of this machine."""
-    return SparkInstall(folder=settings.spark_dir.expanduser(), memory=settings.spark_memory, threads=settings.threads)
+def _stack(*, spark: bool = False) -> tuple[Stack, Settings]:
+    from autoloader.stack import Stack
+    from autoloader.stack.spark import SparkInstall
 
-
-def _embedded(settings: Settings) -> Settings:
+    settings = start()
     if settings.database_url is not None:
         raise WrongState(
             "AUTOLOADER_DATABASE_URL is set, so your own parts are used and there is no embedded stack; unset it first"
         )
-    return settings
+    memory, threads = settings.spark_memory, settings.threads
+    install = SparkInstall(folder=settings.spark_dir.expanduser(), memory=memory, threads=threads)
+    return Stack(settings.home_dir, install if spark else None), settings
 
 
 def _show_addresses(stack: Stack) -> None:

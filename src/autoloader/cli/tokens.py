@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
 from autoloader.cli.output import json_option, write_json, write_table
 from autoloader.cli.session import session
-from autoloader.defining import NAME
-from autoloader.ledger import tokens
-from autoloader.ledger.database import transaction
-from autoloader.model import DEFAULT_TENANT, Scope
+from autoloader.model import DEFAULT_TENANT, NAME, Scope
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from click import Context, Parameter
+    from sqlalchemy import Connection
 
 LONGEST = 128
 
@@ -24,6 +25,14 @@ def _name(_context: Context, _parameter: Parameter, value: str) -> str:
     if len(value) > LONGEST or re.fullmatch(NAME, value) is None:
         raise click.BadParameter(f"1 to {LONGEST} letters, digits, '_', '-' or '.'; the first a letter or a digit")
     return value
+
+
+@contextmanager
+def _ledger() -> Iterator[Connection]:
+    from autoloader.ledger.database import transaction
+
+    with session() as runtime, transaction(runtime.database) as connection:
+        yield connection
 
 
 tenant_option = click.option(
@@ -54,7 +63,9 @@ def create(name: str, scope: str, tenant: str, *, as_json: bool) -> None:
 
     For example: autoloader token create dashboard --scope read
     """
-    with session() as runtime, transaction(runtime.database) as connection:
+    from autoloader.ledger import tokens
+
+    with _ledger() as connection:
         made, secret = tokens.create(connection, tenant, name, Scope(scope))
     if as_json:
         write_json({"token": secret, "name": made.name, "scope": made.scope, "tenant_id": made.tenant_id})
@@ -71,7 +82,9 @@ def create(name: str, scope: str, tenant: str, *, as_json: bool) -> None:
 @json_option
 def list_all(*, as_json: bool) -> None:
     """List the tokens of all tenants, without the tokens themselves."""
-    with session() as runtime, transaction(runtime.database) as connection:
+    from autoloader.ledger import tokens
+
+    with _ledger() as connection:
         found = tokens.list_all(connection)
     if as_json:
         write_json(found)
@@ -88,6 +101,8 @@ def list_all(*, as_json: bool) -> None:
 @tenant_option
 def revoke(name: str, tenant: str) -> None:
     """Make the token NAME worthless, from now on and for good."""
-    with session() as runtime, transaction(runtime.database) as connection:
+    from autoloader.ledger import tokens
+
+    with _ledger() as connection:
         tokens.revoke(connection, tenant, name)
     click.echo(f"Revoked {name}.")

@@ -10,7 +10,8 @@ from datetime import timedelta
 import click
 
 from autoloader.cli import COULD_NOT_RUN
-from autoloader.cli.session import session, stop_on_signals
+from autoloader.cli.session import session
+from autoloader.cli.signals import stop_on_signals
 
 
 @click.command()

@@ -104,7 +104,11 @@ def check_engine(engine: EngineName, options: Options) -> None:
     Raises:
         UsageError: the option, and the engine that can.
     """
-    if engine is EngineName.SPARK and options.encoding != "utf-8":
+    if engine is not EngineName.SPARK:
+        return
+    if not isinstance(options, JsonOptions) or options.multi_line:
+        raise UsageError("the engine spark reads one JSON object a line only: take the engine embedded", field="engine")
+    if options.encoding != "utf-8":
         raise _refused("encoding", "the engine spark reads UTF-8 only: leave it out, or take the engine embedded")
 
 

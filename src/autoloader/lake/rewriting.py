@@ -50,7 +50,7 @@ class RowsOf:
 
     def among(self, source_file: pa.Array[Any], load_id: pa.Array[Any]) -> pa.BooleanArray:  # noqa: ARG002
         """True for each row that must leave."""
-        return cast("pa.BooleanArray", pc.is_in(source_file.cast(pa.string()), value_set=self._paths))
+        return pc.is_in(source_file.cast(pa.string()), value_set=self._paths)
 
 
 class OldRows:

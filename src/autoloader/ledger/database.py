@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import select
+import time
 from contextlib import contextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from autoloader.errors import LedgerOutdated, LedgerUnavailable, UsageError
@@ -19,12 +22,13 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import URL, Connection, Engine
 
-REVISION = "0002"
+REVISION = "0003"
 """The migration this program was written for; written here too so that no command pays for the import of Alembic."""
 
 _UPGRADE_LOCK = 0x6175746F6C6F6164  # "autoload": the advisory lock of those who upgrade one database
 _CONNECT_SECONDS = 10
 _POOL = 10
+_IDLE_SECONDS = 30.0
 
 
 def connect(url: str) -> Engine:
@@ -40,12 +44,13 @@ def connect(url: str) -> Engine:
         _parse(url),
         pool_size=_POOL,
         max_overflow=_POOL,
-        pool_pre_ping=True,
         hide_parameters=True,
         # Plans follow the values of each call: a generic plan over files in all states is a bad one.
         connect_args={"connect_timeout": _CONNECT_SECONDS, "prepare_threshold": None, "application_name": "autoloader"},
     )
     event.listen(engine, "connect", _speak_utc)
+    event.listen(engine, "checkin", _left)
+    event.listen(engine, "checkout", _require_alive)
     return engine
 
 
@@ -155,6 +160,39 @@ def _speak_utc(connection: Any, _record: object) -> None:  # noqa: ANN401  a psy
     with connection.cursor() as cursor:
         cursor.execute("SET TIME ZONE 'UTC'")
     connection.commit()
+
+
+def _left(_connection: object, record: Any) -> None:  # noqa: ANN401  SQLAlchemy's record of a pooled connection
+    record.info["left_at"] = time.monotonic()
+
+
+def _require_alive(connection: Any, record: Any, _proxy: object) -> None:  # noqa: ANN401  likewise
+    """Make sure that a connection of the pool still leads to the server, without asking it each time.
+
+    A server that went away has closed its end, and that can be read. Only a network that forgets connections in silence
+    makes it necessary to ask, when nothing was sent for a while.
+
+    Raises:
+        InvalidatePoolError: it does not; the pool connects anew.
+    """
+    left_at = record.info.get("left_at")
+    if left_at is None:
+        return
+    try:
+        alive = not _readable(connection)
+        if alive and time.monotonic() - left_at > _IDLE_SECONDS:
+            connection.execute("SELECT 1")
+            connection.rollback()
+    except psycopg.OperationalError:
+        alive = False
+    if not alive:
+        raise InvalidatePoolError
+
+
+def _readable(connection: Any) -> bool:  # noqa: ANN401  likewise
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 def _address(url: URL) -> str:

@@ -80,6 +80,12 @@ _WAITING = named(
     """SELECT count(*) AS files, coalesce(sum(file_size_bytes), 0) AS bytes FROM processed_files
     WHERE ingestion_id = :ingestion_id AND status = 'DISCOVERED' AND NOT deferred""",
 )
+_FOUND = named(
+    "files.found_by_run",
+    "How many new or changed files a run has found that were not claimed yet.",
+    """SELECT count(*) FROM runs r JOIN processed_files f ON f.ingestion_id = r.ingestion_id AND f.run_id = r.id
+    WHERE r.id = :run_id AND f.status = 'DISCOVERED' AND NOT f.deferred AND f.discovered_at >= r.created_at""",
+)
 _WAITING_OBJECTS = named(
     "files.waiting_objects",
     "The oldest files that may be claimed now.",
@@ -100,7 +106,8 @@ _FIND = named(
     "A path wherever it is known: each ingestion is asked by its own index.",
     f"""SELECT {_COLUMNS} FROM ingestions i
     CROSS JOIN LATERAL (SELECT * FROM processed_files f WHERE f.ingestion_id = i.id AND f.file_path = :path) f
-    WHERE CAST(:ingestion_id AS bigint) IS NULL OR i.id = :ingestion_id ORDER BY i.id""",
+    WHERE (CAST(:ingestion_id AS bigint) IS NULL OR i.id = :ingestion_id)
+      AND (CAST(:tenant_id AS text) IS NULL OR i.tenant_id = :tenant_id) ORDER BY i.id""",
 )
 _HISTORY = named(
     "files.history",
@@ -184,6 +191,11 @@ def waiting(conn: Connection, ingestion_id: int) -> Waiting:
     return Waiting(files=row.files, bytes=int(row.bytes))
 
 
+def found_by_run(conn: Connection, run_id: int) -> int:
+    """How many new or changed files a run whose listing goes on has found so far, whoever led it."""
+    return conn.scalar(_FOUND, {"run_id": run_id}) or 0
+
+
 def waiting_objects(conn: Connection, ingestion_id: int, *, limit: int) -> list[SourceObject]:
     """The oldest files that may be claimed now, as the bucket listed them."""
     return [
@@ -215,9 +227,15 @@ def get(conn: Connection, file_id: int) -> File:
     return records.file(row)
 
 
-def find(conn: Connection, file_path: str, ingestion_id: int | None = None) -> list[File]:
-    """A path in one ingestion, or in every one that knows it."""
-    values = {"path": records.stored_path(file_path), "ingestion_id": ingestion_id}
+def find(
+    conn: Connection, file_path: str, ingestion_id: int | None = None, *, tenant_id: str | None = None
+) -> list[File]:
+    """A path in one ingestion, or in every one that knows it.
+
+    Args:
+        tenant_id: whose ingestions; None: everyone's.
+    """
+    values = {"path": records.stored_path(file_path), "ingestion_id": ingestion_id, "tenant_id": tenant_id}
     return [records.file(row) for row in conn.execute(_FIND, values).mappings()]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func
@@ -16,6 +15,7 @@ from autoloader.ledger import records
 from autoloader.ledger.schema import ingestions
 from autoloader.ledger.statement import named
 from autoloader.model import Ingestion, NewIngestion
+from autoloader.plan import unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ _FIX_SCHEMA = named(
 _LOCK = named(
     "ingestions.lock_for_delete",
     "Keeps everyone from starting or listing while an ingestion is deleted.",
-    "SELECT name FROM ingestions WHERE id = :id FOR UPDATE",
+    "SELECT name, version FROM ingestions WHERE id = :id FOR UPDATE",
 )
 _BUSY = named(
     "ingestions.busy",
@@ -105,10 +105,7 @@ def by_name(conn: Connection, tenant_id: str, name: str) -> Ingestion:
     row = conn.execute(_BY_NAME, {"tenant_id": tenant_id, "name": name}).mappings().one_or_none()
     if row is not None:
         return records.ingestion(row)
-    known = [ingestion.name for ingestion in list_all(conn, tenant_id)]
-    close = get_close_matches(name, known, n=3)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known[:10]) or 'none yet'}"
-    raise NotKnown(f"there is no ingestion named {name!r}; {hint}", field="name")
+    raise unknown_name(name, [ingestion.name for ingestion in list_all(conn, tenant_id)])
 
 
 def list_all(conn: Connection, tenant_id: str) -> list[Ingestion]:
@@ -148,10 +145,7 @@ def update(conn: Connection, ingestion_id: int, changes: Mapping[str, Any], *, v
     if row is not None:
         return records.ingestion(row)
     now = by_id(conn, ingestion_id)
-    raise EditedMeanwhile(
-        f"ingestion {now.name} was edited by someone else and has version {now.version} now, not {version}: "
-        "read it again, then make the change to what it is now"
-    )
+    raise _edited(now.name, now.version, version)
 
 
 def fix_schema(conn: Connection, ingestion_id: int, schema_json: str) -> Ingestion:
@@ -164,22 +158,35 @@ def fix_schema(conn: Connection, ingestion_id: int, schema_json: str) -> Ingesti
     return by_id(conn, ingestion_id)
 
 
-def delete(conn: Connection, ingestion_id: int) -> None:
+def delete(conn: Connection, ingestion_id: int, *, version: int | None = None) -> None:
     """Remove an ingestion with its runs, loads, files and their history.
 
+    Args:
+        version: the one that was seen when it was decided; None: whatever it is.
+
     Raises:
+        EditedMeanwhile: the ingestion has another version by now.
         NotKnown: there is no such ingestion.
         WrongState: a run of it goes on, or the fate of one of its loads is open.
     """
-    name = conn.scalar(_LOCK, {"id": ingestion_id})
-    if name is None:
+    locked = conn.execute(_LOCK, {"id": ingestion_id}).one_or_none()
+    if locked is None:
         raise NotKnown(f"there is no ingestion {ingestion_id}: it may have been deleted")
+    if version not in {None, locked.version}:
+        raise _edited(locked.name, locked.version, version)
     if conn.scalar(_BUSY, {"id": ingestion_id}):
         raise WrongState(
-            f"ingestion {name} is running or has a load to recover: wait until its run has ended, then delete it"
+            f"ingestion {locked.name} is running or has a load to recover: wait until its run has ended, then delete it"
         )
     for statement in _DELETES:
         conn.execute(statement, {"id": ingestion_id})
+
+
+def _edited(name: str, now: int, version: int | None) -> EditedMeanwhile:
+    return EditedMeanwhile(
+        f"ingestion {name} was edited by someone else and has version {now} now, not {version}: "
+        "read it again, then make the change to what it is now"
+    )
 
 
 def _taken(name: str) -> NameTaken:

@@ -20,6 +20,8 @@ from autoloader.ledger.statement import named
 from autoloader.model import IngestionStatus, Run, RunStatus
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy import Connection
 
     from autoloader.model import RunTrigger
@@ -31,8 +33,10 @@ _LEAD = named(
     "runs.lead",
     "Starts a run, or takes the lead of the active one whose leader fell silent.",
     f"""
-    INSERT INTO runs AS r (ingestion_id, tenant_id, cluster_id, trigger, status, started_at, worker, lease_until)
-    SELECT i.id, i.tenant_id, i.cluster_id, :trigger, 'RUNNING', now(), :worker, clock_timestamp() + :lease
+    INSERT INTO runs AS r (ingestion_id, tenant_id, cluster_id, trigger, status, since, max_files, started_at, worker,
+        lease_until)
+    SELECT i.id, i.tenant_id, i.cluster_id, :trigger, 'RUNNING', CAST(:since AS timestamptz),
+        CAST(:max_files AS bigint), now(), :worker, clock_timestamp() + :lease
     FROM ingestions i WHERE i.id = :ingestion_id
     ON CONFLICT (ingestion_id) WHERE status IN ('QUEUED', 'RUNNING') DO UPDATE
     SET status = 'RUNNING', started_at = coalesce(r.started_at, now()),
@@ -45,8 +49,9 @@ _ENQUEUE = named(
     "runs.enqueue",
     "Makes a run that waits for a worker, unless one goes on.",
     f"""
-    INSERT INTO runs AS r (ingestion_id, tenant_id, cluster_id, trigger, status)
-    SELECT i.id, i.tenant_id, i.cluster_id, :trigger, 'QUEUED' FROM ingestions i WHERE i.id = :ingestion_id
+    INSERT INTO runs AS r (ingestion_id, tenant_id, cluster_id, trigger, status, since, max_files)
+    SELECT i.id, i.tenant_id, i.cluster_id, :trigger, 'QUEUED', CAST(:since AS timestamptz), CAST(:max_files AS bigint)
+    FROM ingestions i WHERE i.id = :ingestion_id
     ON CONFLICT (ingestion_id) WHERE status IN ('QUEUED', 'RUNNING') DO NOTHING
     RETURNING {_COLUMNS}""",
 )
@@ -160,12 +165,21 @@ _LIST_OF_INGESTION = named(
 
 
 def start_or_join(
-    conn: Connection, ingestion_id: int, trigger: RunTrigger, worker: str, lease: Lease
+    conn: Connection,
+    ingestion_id: int,
+    trigger: RunTrigger,
+    worker: str,
+    lease: Lease,
+    *,
+    since: datetime | None = None,
+    max_files: int | None = None,
 ) -> tuple[Run, bool]:
     """Start a run of an ingestion, or join the one that goes on.
 
     Args:
         worker: a name unique among all workers.
+        since: of a run that is started: only objects modified at this instant or later.
+        max_files: of a run that is started: only so many new or changed files.
 
     Returns:
         The run, and whether this worker leads it: it is new, or its leader fell silent.
@@ -175,9 +189,9 @@ def start_or_join(
         WrongState: the ingestion is a draft or paused.
     """
     _require_runnable(conn, ingestion_id)
-    values = {"ingestion_id": ingestion_id, "trigger": trigger, "worker": worker, "lease": lease.duration}
+    values = {"ingestion_id": ingestion_id, "trigger": trigger, "since": since, "max_files": max_files}
     while True:
-        row = conn.execute(_LEAD, values).mappings().one_or_none()
+        row = conn.execute(_LEAD, values | {"worker": worker, "lease": lease.duration}).mappings().one_or_none()
         if row is not None:
             return records.run(row), True
         going_on = active(conn, ingestion_id)
@@ -185,8 +199,19 @@ def start_or_join(
             return going_on, False
 
 
-def enqueue(conn: Connection, ingestion_id: int, trigger: RunTrigger) -> tuple[Run, bool]:
-    """Let a run of an ingestion wait for a worker; where one waits or goes on, it is that one.
+def enqueue(
+    conn: Connection,
+    ingestion_id: int,
+    trigger: RunTrigger,
+    *,
+    since: datetime | None = None,
+    max_files: int | None = None,
+) -> tuple[Run, bool]:
+    """Let a run of an ingestion wait for a worker; where one waits or goes on, it is that one, as it was asked for.
+
+    Args:
+        since: only objects modified at this instant or later.
+        max_files: only so many new or changed files.
 
     Returns:
         The run, and whether it was made now.
@@ -196,8 +221,9 @@ def enqueue(conn: Connection, ingestion_id: int, trigger: RunTrigger) -> tuple[R
         WrongState: the ingestion is a draft or paused.
     """
     _require_runnable(conn, ingestion_id)
+    values = {"ingestion_id": ingestion_id, "trigger": trigger, "since": since, "max_files": max_files}
     while True:
-        row = conn.execute(_ENQUEUE, {"ingestion_id": ingestion_id, "trigger": trigger}).mappings().one_or_none()
+        row = conn.execute(_ENQUEUE, values).mappings().one_or_none()
         if row is not None:
             return records.run(row), True
         going_on = active(conn, ingestion_id)

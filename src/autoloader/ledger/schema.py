@@ -133,7 +133,7 @@ class RunColumns(TypedColumns):
     """One trigger of an ingestion. The worker that leads it lists the bucket, under a lease until ``listed_at``.
 
     ``served_at``: when a worker last took up something of it. ``failures``: in a row, for reasons that may pass;
-    nothing of the run is taken up before ``again_at``.
+    nothing of the run is taken up before ``again_at``. ``since`` and ``max_files``: how much of the bucket it looks at.
     """
 
     id: Named[int] = _id()
@@ -144,6 +144,8 @@ class RunColumns(TypedColumns):
     cluster_id: Named[str | None] = Column(Text)
     trigger: Named[str] = Column(Text, nullable=False)
     status: Named[str] = Column(Text, nullable=False)
+    since: Named[datetime | None] = _instant(nullable=True)
+    max_files: Named[int | None] = Column(BigInteger)
     started_at: Named[datetime | None] = _instant(nullable=True)
     ended_at: Named[datetime | None] = _instant(nullable=True)
     listed_at: Named[datetime | None] = _instant(nullable=True)
@@ -172,6 +174,7 @@ runs = Table(
     CheckConstraint(_one_of("status", RunStatus), name="runs_status_check"),
     CheckConstraint(_one_of("trigger", RunTrigger), name="runs_trigger_check"),
     CheckConstraint("(status IN ('QUEUED', 'RUNNING')) = (ended_at IS NULL)", name="runs_ended_check"),
+    CheckConstraint("max_files > 0", name="runs_max_files_check"),
 )
 Index("runs_one_active", runs.c.ingestion_id, unique=True, postgresql_where=_ACTIVE)
 Index("runs_of_ingestion", runs.c.ingestion_id, runs.c.id)

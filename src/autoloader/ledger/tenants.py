@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from autoloader.errors import NotKnown
+from autoloader.errors import NotKnown, WrongState
 from autoloader.ledger import records
+from autoloader.ledger import runs as ledger_runs
 from autoloader.ledger.statement import named
-from autoloader.model import File, Ingestion, Run
+from autoloader.model import File, Ingestion, Run, RunStatus
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from autoloader.model import IngestionStatus, RunStatus
+    from autoloader.model import IngestionStatus
 
 _INGESTION_COLUMNS = records.columns(Ingestion, "i")
 _RUN_COLUMNS = records.columns(Run, "r")
@@ -143,6 +144,21 @@ def runs(
         "limit": limit,
     }
     return [records.run(row) for row in conn.execute(statement, values).mappings()]
+
+
+def cancel(conn: Connection, tenant_id: str, run_id: int) -> Run:
+    """End a run of the tenant that goes on; one that is cancelled already stays as it is.
+
+    Raises:
+        NotKnown: the tenant has no such run.
+        WrongState: it has ended otherwise.
+    """
+    run(conn, tenant_id, run_id)
+    ledger_runs.cancel(conn, run_id)
+    stopped = run(conn, tenant_id, run_id)
+    if stopped.status is not RunStatus.CANCELLED:
+        raise WrongState(f"run {run_id} has ended as {stopped.status}: there is nothing to cancel")
+    return stopped
 
 
 def file(conn: Connection, tenant_id: str, file_id: int) -> File:

@@ -34,7 +34,8 @@ _CREATE = named(
 _FIND = named(
     "tokens.find",
     "The token with this hash, unless it is revoked.",
-    f"SELECT {_COLUMNS} FROM tokens t WHERE t.token_hash = :token_hash AND t.revoked_at IS NULL",
+    f"""SELECT {_COLUMNS}, (t.last_used_at < now() - interval '1 minute') IS NOT FALSE AS unnoted
+    FROM tokens t WHERE t.token_hash = :token_hash AND t.revoked_at IS NULL""",
 )
 _USED = named(
     "tokens.used",
@@ -82,7 +83,8 @@ def find(conn: Connection, secret: str) -> Token | None:
     row = conn.execute(_FIND, {"token_hash": _hashed(secret)}).mappings().one_or_none()
     if row is None:
         return None
-    conn.execute(_USED, {"id": row["id"]})
+    if row["unnoted"]:
+        conn.execute(_USED, {"id": row["id"]})
     return records.token(row)
 
 

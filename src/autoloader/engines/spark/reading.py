@@ -1,13 +1,14 @@
-"""What Spark reads of each format: records as texts, with the file they stand in."""
+"""What Spark reads: records as texts, with the file they stand in."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from autoloader.engines.options import JsonOptions, parse_options
+from autoloader.engines.options import check_engine, parse_options
 from autoloader.engines.spark import ndjson
 from autoloader.engines.spark.sql import literal
 from autoloader.engines.spark.statement import judged
+from autoloader.model import EngineName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,13 +24,16 @@ _NOT_BLANK = "btrim(value, ' \\t\\r') <> ''"
 
 
 def rows(spark: SparkSession, work: Work, source: Source, reader: Mapping[str, str]) -> DataFrame:
-    """The table's rows from these files, judged."""
+    """The table's rows from these files, judged.
+
+    Raises:
+        UsageError: a format that Spark does not read here.
+    """
     options = parse_options(work.reading.format_type, work.reading.options)
+    check_engine(EngineName.SPARK, options)
     schema = work.reading.schema
-    if isinstance(options, JsonOptions):
-        records = ndjson.parsed(_lines(spark, source, reader).where(_NOT_BLANK), schema)
-        return judged(records, work, options, record="j.r", suspicious=ndjson.suspicious(schema))
-    raise AssertionError(options)
+    records = ndjson.parsed(_lines(spark, source, reader).where(_NOT_BLANK), schema)
+    return judged(records, work, options, record="j.r", suspicious=ndjson.suspicious(schema))
 
 
 def _lines(spark: SparkSession, source: Source, reader: Mapping[str, str]) -> DataFrame:

@@ -177,8 +177,12 @@ def _pattern(column_type: Scalar, options: ValueOptions) -> TextPattern | None:
     return options.date_format if column_type is Scalar.DATE else options.timestamp_format
 
 
-def _good(column_type: Scalar | Decimal, text: str, value: str, options: ValueOptions) -> str:
+def _good(  # noqa: PLR0911  one return for each kind of type
+    column_type: Scalar | Decimal, text: str, value: str, options: ValueOptions
+) -> str:
     match column_type:
+        case Scalar.STRING:
+            return "true"
         case Decimal(_, scale):
             kept = rf"[+-]?(?:[0-9]+(?:\.[0-9]{{0,{scale}}}0*)?|\.[0-9]{{0,{scale}}}0*)"
             plain = f"({matches(text, DECIMAL_FORM)} AND {matches(text, kept)})"

@@ -1,0 +1,173 @@
+"""Crews of workers on queued runs: ten as fast as two on one ingestion, and nobody waiting for another's many files."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from autoloader.ledger import ingestions, runs
+from autoloader.ledger.database import connect, transaction
+from autoloader.model import DEFAULT_TENANT, NewIngestion, RunTrigger
+from check import WrongResult, check
+from contestants import AUTOLOADER, INGESTION
+from data import Dataset, upload
+from place import BUCKET, open_bucket, store_variables
+from races import Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sqlalchemy import Engine as Database
+
+    from autoloader.model import Ingestion, Run
+    from contestants import Arena, Attempt
+
+TWO, TEN = "2 workers", "10 workers"
+LARGE_ONE, LAST_SMALL = "the large one", "the last of the others"
+SHARED, FAIR = "shared", "fair"
+_CREWS = {TWO: 2, TEN: 10}
+_FILES_PER_LOAD = 500
+_OTHERS = 49
+_POLL_SECONDS = 0.02
+_PATIENCE_SECONDS = 600
+
+
+def share(arena: Arena, dataset: Dataset, rounds: int) -> list[Figure]:
+    """Each crew loads the same files on a fresh ledger, in loads of 500; timed from the trigger to the run's end."""
+    figures = []
+    for number in range(1, rounds + 1):
+        for name, size in _CREWS.items():
+            attempt = arena.ours(dataset, f"{SHARED}_{size}_{number}")
+            with _ledger(attempt) as database, _crew(attempt, size) as crew:
+                ingestion = _ingestion(database)
+                (ended,) = _run(database, [ingestion])
+                figures.append(_figure(dataset.name, name, number, ended, crew))
+            if ended.files_succeeded != dataset.files or ended.files_failed:
+                raise WrongResult(f"{dataset.name}: {ended.files_succeeded} of {dataset.files} files were loaded")
+            check(attempt.open_table(), dataset, snapshots=len(attempt.open_table().snapshots()))
+            arena.clear(attempt)
+    return figures
+
+
+def be_fair(arena: Arena, dataset: Dataset, rounds: int) -> list[Figure]:
+    """One ingestion with many files is triggered first, then 49 with a few; two workers serve them all."""
+    small = Dataset(name=f"{FAIR}-others", title="", files=20, records_per_file=10)
+    upload(open_bucket(BUCKET, store_variables(arena.connections)), small)
+    figures = []
+    for number in range(1, rounds + 1):
+        attempt = arena.ours(dataset, f"{FAIR}_{number}")
+        with _ledger(attempt) as database, _crew(attempt, 2) as crew:
+            large = _ingestion(database)
+            others = _others(database, large, small)
+            ended = _run(database, [large, *others])
+            by_end = max(ended[1:], key=lambda run: run.ended_at or run.created_at)
+            figures.append(_figure(dataset.name, LARGE_ONE, number, ended[0], crew))
+            figures.append(_figure(dataset.name, LAST_SMALL, number, by_end, crew))
+        loaded = [run.files_succeeded for run in ended]
+        if loaded != [dataset.files, *[small.files] * _OTHERS]:
+            raise WrongResult(f"{dataset.name}: the runs loaded {loaded} files")
+        check(attempt.open_table(), dataset, snapshots=len(attempt.open_table().snapshots()))
+        for other in others:
+            attempt.open_catalog().drop_table(f"{other.database}.{other.table}")
+        arena.clear(attempt)
+    return figures
+
+
+@contextmanager
+def _ledger(attempt: Attempt) -> Iterator[Database]:
+    database = connect(attempt.environment["AUTOLOADER_DATABASE_URL"])
+    try:
+        yield database
+    finally:
+        database.dispose()
+
+
+def _ingestion(database: Database) -> Ingestion:
+    with transaction(database) as connection:
+        return ingestions.by_name(connection, DEFAULT_TENANT, INGESTION)
+
+
+def _others(database: Database, large: Ingestion, small: Dataset) -> list[Ingestion]:
+    made = []
+    with transaction(database) as connection:
+        for number in range(_OTHERS):
+            described = NewIngestion(
+                name=f"other_{number}",
+                source_path=f"s3://{BUCKET}/{small.prefix}",
+                source_file_pattern=large.source_file_pattern,
+                format_type=large.format_type,
+                schema_json=large.schema_json,
+                catalog=large.catalog,
+                database=large.database,
+                table=f"{large.table}_other_{number}",
+            )
+            made.append(ingestions.insert(connection, described))
+    return made
+
+
+def _run(database: Database, chosen: list[Ingestion]) -> list[Run]:
+    """Trigger a run of each, in this order, and wait until all have ended."""
+    with transaction(database) as connection:
+        waiting = [runs.enqueue(connection, each.id, RunTrigger.MANUAL)[0] for each in chosen]
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while any(run.ended_at is None for run in waiting):
+        if time.monotonic() > until:
+            raise WrongResult(f"after {_PATIENCE_SECONDS} s the runs stand at {[str(run.status) for run in waiting]}")
+        time.sleep(_POLL_SECONDS)
+        with transaction(database) as connection:
+            waiting = [run if run.ended_at else runs.get(connection, run.id) for run in waiting]
+    return waiting
+
+
+@contextmanager
+def _crew(attempt: Attempt, size: int) -> Iterator[list[psutil.Popen]]:
+    """So many ``autoloader worker`` processes, ready before the block begins."""
+    with tempfile.TemporaryDirectory() as logs:
+        crew = [_worker(attempt.environment, Path(logs) / str(number)) for number in range(size)]
+        try:
+            for number in range(size):
+                _wait_until_started(Path(logs) / str(number))
+            yield crew
+        finally:
+            for process in crew:
+                process.terminate()
+            for process in crew:
+                process.wait()
+
+
+def _worker(environment: Mapping[str, str], log: Path) -> psutil.Popen:
+    own = {"AUTOLOADER_MAX_FILES_PER_LOAD": str(_FILES_PER_LOAD), "AUTOLOADER_LOG_LEVEL": "info"}
+    with log.open("w") as target:
+        return psutil.Popen(
+            [AUTOLOADER, "worker", "--concurrency", "1"],
+            env={**environment, **own},
+            stdout=subprocess.DEVNULL,
+            stderr=target,
+        )
+
+
+def _wait_until_started(log: Path) -> None:
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while "worker.started" not in log.read_text():
+        if time.monotonic() > until:
+            raise WrongResult(f"a worker did not start; it said: {log.read_text()}")
+        time.sleep(_POLL_SECONDS)
+
+
+def _figure(case: str, name: str, number: int, run: Run, crew: list[psutil.Popen]) -> Figure:
+    """From the trigger to the end, by the ledger's clock; processor time and memory of the whole crew."""
+    if run.ended_at is None:
+        raise WrongResult(f"run {run.id} has not ended")
+    wall = (run.ended_at - run.created_at).total_seconds()
+    cpu = sum(sum(process.cpu_times()[:2]) for process in crew)
+    held = sum(process.memory_info().rss for process in crew)
+    print(f"  round {number}  {name:<24} {wall:8.2f} s  {cpu:8.2f} s of processor", flush=True)
+    return Figure(
+        case=case, contestant=name, round=number, wall_seconds=wall, cpu_seconds=cpu, peak_bytes=held, snapshots=None
+    )

@@ -1,0 +1,199 @@
+"""Files, the loads that take them, and what became of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+    from pathlib import Path
+    from uuid import UUID
+
+SOURCE_FILE = "_source_file"
+SOURCE_MODIFIED_AT = "_source_modified_at"
+LOAD_ID = "_load_id"
+LOADED_AT = "_loaded_at"
+METADATA_COLUMNS = (SOURCE_FILE, SOURCE_MODIFIED_AT, LOAD_ID, LOADED_AT)
+"""Columns on every row of every table we load: STRING, TIMESTAMP, STRING, TIMESTAMP."""
+
+
+class FileStatus(StrEnum):
+    """What became of the current version of a file.
+
+    DISCOVERED ──claim──▶ PROCESSING ──▶ SUCCESS | FAILED; a lost load puts its files back to DISCOVERED;
+    discovery sets SKIPPED, and DISCOVERED again when a new version is seen.
+    """
+
+    DISCOVERED = "DISCOVERED"
+    PROCESSING = "PROCESSING"
+    SUCCESS = "SUCCESS"
+    FAILED = "FAILED"
+    SKIPPED = "SKIPPED"
+
+
+class LoadState(StrEnum):
+    """RUNNING ──▶ COMMITTED | FAILED; RUNNING ─lease passed─▶ LOST ─recovery─▶ COMMITTED | FAILED."""
+
+    RUNNING = "RUNNING"
+    COMMITTED = "COMMITTED"
+    FAILED = "FAILED"
+    LOST = "LOST"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceObject:
+    """One object as the bucket lists it.
+
+    Attributes:
+        path: ``s3://bucket/key`` with the key exactly as it is: nothing encoded, folded or stripped.
+        etag: opaque, without the surrounding quotes.
+        modified_at: in UTC.
+    """
+
+    path: str
+    size_bytes: int
+    etag: str
+    modified_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class File:
+    """The current version of one path of an ingestion, and what became of it."""
+
+    id: int
+    ingestion_id: int
+    run_id: int | None
+    file_path: str
+    file_size_bytes: int
+    file_modified_at: datetime
+    file_etag: str
+    status: FileStatus
+    discovered_at: datetime
+    processing_started_at: datetime | None
+    processed_at: datetime | None
+    records_ingested: int
+    records_rejected: int
+    bytes_read: int
+    processing_duration_ms: int | None
+    error_message: str | None
+    error_type: str | None
+    retry_count: int
+    load_id: UUID | None
+    snapshot_id: int | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClaimedFile:
+    """One (file, version) of a load.
+
+    Attributes:
+        replaces: the loads whose rows of this path must leave the table when this version comes; empty for a new file.
+    """
+
+    file_id: int
+    path: str
+    size_bytes: int
+    etag: str
+    modified_at: datetime
+    replaces: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Load:
+    """One attempt to put a fixed set of file versions into one snapshot.
+
+    Its id is the lease, the fencing token and the snapshot property ``autoloader.load-id``.
+    """
+
+    id: UUID
+    ingestion_id: int
+    run_id: int
+    state: LoadState
+    worker: str
+    lease_until: datetime
+    started_at: datetime
+    ended_at: datetime | None
+    table_name: str
+    snapshot_id: int | None
+    files: int
+    bytes: int
+    error_type: str | None = None
+    error_message: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileVersion:
+    """One entry of a file's history: one version in one load, or a decision of discovery about it.
+
+    Attributes:
+        status: what became of it; DISCOVERED means that it was put back and waits again.
+        load_id: None where discovery decided.
+        snapshot_id: the snapshot its rows came with, None unless SUCCESS.
+    """
+
+    file_etag: str
+    file_size_bytes: int
+    file_modified_at: datetime
+    status: FileStatus
+    run_id: int
+    load_id: UUID | None
+    load_state: LoadState | None
+    snapshot_id: int | None
+    worker: str | None
+    started_at: datetime | None
+    recorded_at: datetime
+    records_ingested: int
+    records_rejected: int
+    bytes_read: int
+    duration_ms: int | None
+    error_type: str | None
+    error_message: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What became of one file in one load. ``status`` is SUCCESS, FAILED, or DISCOVERED (put back: try again later)."""
+
+    file_id: int
+    status: FileStatus
+    records_ingested: int = 0
+    records_rejected: int = 0
+    bytes_read: int = 0
+    duration: timedelta | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataFile:
+    """One Parquet file that an engine wrote and the publisher will add.
+
+    Attributes:
+        location: a local path (the embedded engine; the lake uploads it) or a URI in the table's storage (Spark).
+        records: rows in the file.
+        partition: one value per partition field of the table, in its order, as Python values of the transform's
+            result type (int for bucket, year, month, day, hour; the source's type for identity and truncate).
+    """
+
+    location: Path | str
+    records: int
+    partition: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Staged:
+    """Data files that an engine left in the table's storage in a snapshot which no branch shows.
+
+    Attributes:
+        snapshot_id: that added them.
+        wap_id: under which it was staged (``wap.id`` in its summary).
+        without: source paths whose rows must not be published.
+    """
+
+    snapshot_id: int
+    wap_id: str
+    without: frozenset[str] = frozenset()
