@@ -94,13 +94,15 @@ class SparkEngine:
             session.opened(self._cluster, work.load_id) as spark,
             session.Watch(spark, session.tag_of(work.load_id), work.cancelled),
         ):
-            spark.registerProgressHandler(_Reported(report, sum(file.size_bytes for file in load.trusted)))
+            reported = _Reported(report, load.trusted)
+            spark.registerProgressHandler(reported)
             if not self._write(spark, work, load):
                 return None
             spark.clearProgressHandlers()
             snapshot_id, load.rows = staged_rows(spark, work.table_name, str(work.load_id))
         load.doubt([file for file in load.trusted if not _sure(load.rows.get(file.path))])
         load.doubt(changed(work.store, load.trusted))
+        reported.rest(load.trusted)
         return Staged(snapshot_id=snapshot_id, wap_id=str(work.load_id))
 
     def _write(self, spark: SparkSession, work: Work, load: _Pass) -> bool:
@@ -150,19 +152,26 @@ class _Reported:
 
     Args:
         report: of the load.
-        most: bytes of all files; a stage that is tried again must not count twice.
+        files: of whose bytes none is told twice, though a stage may be tried again.
     """
 
-    def __init__(self, report: Callable[[Progress], None], most: int) -> None:
+    def __init__(self, report: Callable[[Progress], None], files: Sequence[ClaimedFile]) -> None:
         self._report = report
-        self._left = most
+        self._most = sum(file.size_bytes for file in files)
+        self._told = 0
         self._seen: dict[int, int] = {}
+
+    def rest(self, files: Sequence[ClaimedFile]) -> None:
+        """What Spark did not speak of, now that these files are read."""
+        left = sum(file.size_bytes for file in files) - self._told
+        if left > 0:
+            self._report(Progress(bytes=left))
 
     def __call__(self, stages: Iterable[StageInfo] | None, **_: object) -> None:
         """Called by the client while it waits."""
         for each in stages or ():
-            fresh = min(each.num_bytes_read - self._seen.get(each.stage_id, 0), self._left)
+            fresh = min(each.num_bytes_read - self._seen.get(each.stage_id, 0), self._most - self._told)
             if fresh > 0:
                 self._seen[each.stage_id] = each.num_bytes_read
-                self._left -= fresh
+                self._told += fresh
                 self._report(Progress(bytes=fresh))

@@ -55,6 +55,9 @@ def suspicious(schema: Schema) -> str:
     changed = [f"value RLIKE {literal(_MANY_DIGITS)}"] if digits else []
     names = Counter(_names(schema.columns))
     changed += _changed_strings(schema.columns, "j.r", names if unique else Counter())
+    zeros = either(values.floats(c.type, f"j.r.{quote(c.name)}", "{} = '0'") for c in schema.columns)
+    if zeros != "false":
+        changed.append(f"(({zeros}) AND value RLIKE {literal(_MINUS_ZERO)})")
     return either([_unsure(unique), *changed])
 
 

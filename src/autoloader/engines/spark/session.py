@@ -94,12 +94,15 @@ def _session(cluster: Cluster, session_id: UUID) -> SparkSession:
 
 
 def _close(spark: SparkSession) -> None:
+    """As ``spark.stop()``, which warns where the server is gone."""
+    import grpc  # noqa: PLC0415
     from pyspark.errors import PySparkException  # noqa: PLC0415
 
     try:
-        spark.stop()
-    except PySparkException as error:
+        spark.client.release_session()
+    except (PySparkException, grpc.RpcError) as error:
         log.info("spark.not_closed", reason=summary(error))
+    spark.client.close()
 
 
 log = structlog.get_logger(__name__)

@@ -94,18 +94,28 @@ def is_bad(column_type: DataType, text: str, options: ValueOptions, *, value: st
             assert_never(column_type)
 
 
-def strings(column_type: DataType, text: str, condition: str, *, depth: int = 0) -> str:
-    """SQL: some STRING in the value meets ``condition``, in which ``{}`` stands for it; never NULL."""
+def strings(column_type: DataType, text: str, condition: str) -> str:
+    """SQL: some STRING in the value meets ``condition``, in which ``{}`` stands for its text; never NULL."""
+    return _some(column_type, text, condition, frozenset({Scalar.STRING}), 0)
+
+
+def floats(column_type: DataType, text: str, condition: str) -> str:
+    """SQL: the text of some FLOAT or DOUBLE in the value meets ``condition``; as for ``strings``."""
+    return _some(column_type, text, condition, frozenset({Scalar.FLOAT, Scalar.DOUBLE}), 0)
+
+
+def _some(column_type: DataType, text: str, condition: str, kinds: frozenset[Scalar], depth: int) -> str:
     item = f"v{depth}"
     match column_type:
-        case Scalar.STRING:
+        case Scalar() if column_type in kinds:
             return f"coalesce({condition.replace('{}', text)}, false)"
         case Array(element):
-            return _exists(text, item, strings(element, item, condition, depth=depth + 1))
+            return _exists(text, item, _some(element, item, condition, kinds, depth + 1))
         case Map(_, value):
-            return _exists(f"map_values({text})", item, strings(value, item, condition, depth=depth + 1))
+            return _exists(f"map_values({text})", item, _some(value, item, condition, kinds, depth + 1))
         case Struct(columns):
-            return f"({either(strings(c.type, _field(text, c.name), condition, depth=depth) for c in columns)})"
+            inside = either(_some(c.type, _field(text, c.name), condition, kinds, depth) for c in columns)
+            return inside if inside == "false" else f"({inside})"
         case _:
             return "false"
 
