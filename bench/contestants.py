@@ -41,6 +41,7 @@ class Attempt:
     Attributes:
         catalog: PyIceberg's properties of the catalog that holds the table.
         catalog_name: the name it goes by; a SQL catalog keeps its tables under this name.
+        table: its name; empty where nothing is loaded.
         database: the ledger made for this attempt alone, None where there is none.
     """
 
@@ -97,6 +98,23 @@ class Arena:
             database=database,
         )
 
+    def service(self, label: str) -> Attempt:
+        """``autoloader serve`` on an empty database, with no ledger in it yet."""
+        database = f"bench_{label}"
+        self._execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+        url = make_url(self.connections.database_url).set(database=database)
+        folder, surroundings = self._surroundings(label)
+        surroundings["AUTOLOADER_DATABASE_URL"] = url.render_as_string(hide_password=False)
+        surroundings["AUTOLOADER_HOME"] = str(folder)
+        return Attempt(
+            command=[AUTOLOADER, "serve", "--port", "0"],
+            environment=surroundings,
+            folder=folder,
+            table="",
+            catalog=self.catalog,
+            database=database,
+        )
+
     def limit(self, dataset: Dataset, label: str) -> Attempt:
         """The script in ``limit.py``."""
         folder, surroundings = self._surroundings(label)
@@ -121,7 +139,8 @@ class Arena:
 
     def clear(self, attempt: Attempt) -> None:
         """Remove the table, the ledger and the folder of an attempt."""
-        attempt.open_catalog().drop_table(f"{NAMESPACE}.{attempt.table}")
+        if attempt.table:
+            attempt.open_catalog().drop_table(f"{NAMESPACE}.{attempt.table}")
         if attempt.database:
             self._execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(attempt.database)))
         shutil.rmtree(attempt.folder)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from races import Figure
+    from service import Answers
 
 GIB = 1024**3
 MB = 10**6
@@ -25,6 +26,7 @@ MOST_HUGE_BYTES = GIB
 MOST_SECONDS_KNOWN = 1.5
 MOST_TIMES_LISTING = 5
 MOST_TIMES_TWO = 1.1
+MOST_ANSWER_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,17 @@ def verdicts(all_figures: Sequence[Figure]) -> list[Verdict]:
     figures = Figures(all_figures)
     ran = {(f.case, f.contestant) for f in all_figures}
     return [judge(figures) for needed, judge in _PROMISES if ran >= needed]
+
+
+def service_verdicts(answers: Sequence[Answers]) -> list[Verdict]:
+    """Judge the slowest route of the API; nothing to judge where none was asked."""
+    if not answers:
+        return []
+    slowest = max(answers, key=lambda each: each.p99_seconds)
+    found = f"{slowest.p99_seconds * 1000:.0f} ms ({slowest.route})"
+    promise = "API with 1,000,000 files, 16 clients: p99 of every route"
+    wanted = f"< {MOST_ANSWER_SECONDS * 1000:.0f} ms"
+    return [Verdict(promise, wanted, found, slowest.p99_seconds < MOST_ANSWER_SECONDS)]
 
 
 def _small_speed(figures: Figures) -> Verdict:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
 from crews import LARGE_ONE, LAST_SMALL, TEN, TWO
-from promises import GIB, MB, Figures, Verdict, verdicts
+from promises import GIB, MB, Figures, Verdict, service_verdicts, verdicts
 from races import AGAIN, DLT, FIRST, LIMIT, LISTING, OURS, START, Figure
+from service import Answers
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from cases import Case
 
@@ -40,10 +41,16 @@ memory is the highest of all rounds.
   in a bucket of their own while dlt wants table and state in one. Nested values stay JSON text in their row, which
   spares it child tables.
 - **bare listing** is obstore listing the same prefix; its time is taken without its start.
-- **2 workers**, **10 workers** are so many `autoloader worker --concurrency 1` processes, up before the clock starts,
-  with loads of 500 files; the time is from the trigger of the run to its end, by the ledger. Memory is what all of them
-  hold at the end. *10,000 files beside 49 others* is 50 ingestions triggered at once, the large one first, and two
-  workers.
+- **2 workers**, **10 workers** are so many `autoloader worker --concurrency 1` processes, up before the clock and
+  warmed up by loading the same files into another table, with loads of 500 files; the time is from the trigger of the
+  run to its end, by the ledger. Memory is what all of them hold at the end. *10,000 files beside 49 others* is 50
+  ingestions triggered at once, the large one first, and two workers.
+- **API**: a ledger with 1,000,000 files of four ingestions (20 ingestions, 100,000 runs, as many entries of history as
+  files), made by SQL; `autoloader serve`, one process; 16 clients in a process of their own, each of which sends its
+  next request as soon as it has the answer (a closed loop, no pause), with a token, over a connection that it keeps.
+  Each asks every route in a random order of its own: twelve different requests of each, and what monitors ask
+  (`/healthz`, `/readyz`, `/metrics`) once. After 5 s of warming up, 60 s count. A time is from the first byte sent to
+  the last one received. PostgreSQL and the clients share the cores with the service.
 - **start only** is the interpreter with the imports of `autoloader run`. *Time after start* is a run's wall time less
   this.
 
@@ -58,37 +65,70 @@ place of what was measured before, and the others stay. The measurements one by 
 """
 
 
-def results(figures: Sequence[Figure], machine: Mapping[str, str], sizes: Mapping[str, int]) -> str:
-    """Everything measured, as JSON.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Results:
+    """All that was measured.
 
-    Args:
+    Attributes:
         sizes: bytes of the data of each case.
+        answers: of the API; empty where it was not asked.
     """
-    measured = {"sizes": dict(sizes), "figures": [asdict(figure) for figure in figures]}
-    return json.dumps({"machine": dict(machine)} | measured, indent=1) + "\n"
+
+    figures: Sequence[Figure]
+    sizes: Mapping[str, int]
+    answers: Sequence[Answers] = ()
+
+    def over(self, before: Results) -> Results:
+        """These, and the cases of ``before`` that were not measured again."""
+        kept = [figure for figure in before.figures if figure.case not in self.sizes]
+        return Results(
+            figures=[*kept, *self.figures],
+            sizes={**before.sizes, **self.sizes},
+            answers=self.answers or before.answers,
+        )
 
 
-def measured_before(written: str, again: Collection[str]) -> tuple[list[Figure], dict[str, int]]:
-    """Figures and sizes from what ``results`` wrote, without those of the cases that were measured again."""
-    told = json.loads(written)
-    figures = [Figure(**figure) for figure in told["figures"] if figure["case"] not in again]
-    return figures, {name: size for name, size in told["sizes"].items() if name not in again}
+def written(results: Results, machine: Mapping[str, str]) -> str:
+    """Everything measured, as JSON."""
+    return json.dumps({"machine": dict(machine)} | asdict(results), indent=1) + "\n"
 
 
-def page(figures: Sequence[Figure], cases: Sequence[Case], machine: Mapping[str, str]) -> str:
+def read(text: str) -> Results:
+    """What ``written`` wrote."""
+    told = json.loads(text)
+    return Results(
+        figures=[Figure(**each) for each in told["figures"]],
+        sizes=told["sizes"],
+        answers=[Answers(**each) for each in told.get("answers", [])],
+    )
+
+
+def page(results: Results, cases: Sequence[Case], machine: Mapping[str, str]) -> str:
     """The Markdown page."""
     facts = ", ".join(f"{name} {value}" for name, value in machine.items() if name not in {"date", "cores", "memory"})
     head = (
         f"# Benchmarks\n\nWritten by `make bench` on {machine['date']}: {machine['cores']} cores, "
         f"{machine['memory']} of memory, {facts}.\n"
     )
-    parts = [head, _promises(verdicts(figures)), *(_case(Figures(figures), case) for case in cases), HOW]
+    figures = Figures(results.figures)
+    shown = [replace(case, size_bytes=results.sizes[case.dataset.name]) for case in cases]
+    promises = _promises([*verdicts(results.figures), *service_verdicts(results.answers)])
+    parts = [head, promises, *(_case(figures, case) for case in shown), *_service(results.answers), HOW]
     return "\n".join(parts)
 
 
 def _promises(judged: Sequence[Verdict]) -> str:
     rows = [[v.promise, v.wanted, v.found, "yes" if v.kept else "**no**"] for v in judged]
     return "## Promises\n\n" + table(["", "must be", "is", "kept"], rows)
+
+
+def _service(answers: Sequence[Answers]) -> list[str]:
+    rows = [
+        [f"`{a.route}`", f"{a.requests:,}", f"{a.p50_seconds * 1000:.0f} ms", f"{a.p99_seconds * 1000:.0f} ms"]
+        for a in answers
+    ]
+    columns = ["", "requests", "p50", "p99"]
+    return ["## API with 1,000,000 files, 16 clients\n\n" + table(columns, rows)] if rows else []
 
 
 def _case(figures: Figures, case: Case) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import crews
+import service
 from autoloader.stack import Stack
 from cases import FULL, Case, quick
 from contestants import Arena
@@ -18,14 +19,15 @@ from data import upload
 from dlt_environment import ROOT, make_dlt_environment
 from machine import machine
 from place import BUCKET, open_bucket, store_variables
-from promises import verdicts
+from promises import service_verdicts, verdicts
 from races import DLT, Figure, race, second_runs
-from report import measured_before, page, results
+from report import Results, page, read, written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from autoloader.settings import Connections
+    from service import Answers
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 RESULTS = ROOT / "bench" / "results.json"
@@ -44,28 +46,28 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="autoloader-bench-") as folder:
         stack = Stack(Path(folder) / "stack")
         try:
-            figures, cases = bench(stack.start(), Path(folder), options)
+            figures, cases, answers = bench(stack.start(), Path(folder), options)
         finally:
             stack.stop()
     if options.write:
-        write(figures, cases)
-    kept = tell(figures)
+        write(Results(figures=figures, sizes={case.dataset.name: case.size_bytes for case in cases}, answers=answers))
+    kept = tell(figures, answers)
     return 0 if kept or options.quick else 1
 
 
-def write(figures: list[Figure], cases: list[Case]) -> None:
+def write(results: Results) -> None:
     """Write the page and the results; cases that were not measured this time stay as they were."""
-    sizes = {case.dataset.name: case.size_bytes for case in cases}
-    before, sizes_before = measured_before(RESULTS.read_text("utf-8"), sizes) if RESULTS.exists() else ([], {})
-    everything, all_sizes = [*before, *figures], sizes_before | sizes
-    shown = [replace(case, size_bytes=size) for case in FULL if (size := all_sizes.get(case.dataset.name))]
+    everything = results.over(read(RESULTS.read_text("utf-8"))) if RESULTS.exists() else results
+    shown = [case for case in FULL if case.dataset.name in everything.sizes]
     PAGE.write_text(page(everything, shown, machine()), encoding="utf-8")
-    RESULTS.write_text(results(everything, machine(), all_sizes), encoding="utf-8")
+    RESULTS.write_text(written(everything, machine()), encoding="utf-8")
     print(f"Written: {PAGE.relative_to(ROOT)}, {RESULTS.relative_to(ROOT)}")
 
 
-def bench(connections: Connections, folder: Path, options: argparse.Namespace) -> tuple[list[Figure], list[Case]]:
-    """Make the data of each chosen case and race on it."""
+def bench(
+    connections: Connections, folder: Path, options: argparse.Namespace
+) -> tuple[list[Figure], list[Case], list[Answers]]:
+    """Make the data of each chosen case and race on it; ask the API."""
     attempts = folder / "attempts"
     attempts.mkdir()
     arena = Arena(connections, attempts)
@@ -78,7 +80,8 @@ def bench(connections: Connections, folder: Path, options: argparse.Namespace) -
         print(f"  {case.size_bytes / 1e6:,.0f} MB in {time.perf_counter() - began:.0f} s", flush=True)
         figures += measured(arena, case, options)
         cases.append(case)
-    return figures, cases
+    answers = service.ask(arena, service.QUICK if options.quick else service.Size()) if options.service else []
+    return figures, cases, answers
 
 
 def measured(arena: Arena, case: Case, options: argparse.Namespace) -> list[Figure]:
@@ -94,13 +97,13 @@ def measured(arena: Arena, case: Case, options: argparse.Namespace) -> list[Figu
     return second_runs(arena, case.dataset, options.repeat)
 
 
-def tell(figures: Sequence[Figure]) -> bool:
+def tell(figures: Sequence[Figure], answers: Sequence[Answers]) -> bool:
     """Print what was promised and what was found.
 
     Returns:
         Whether every promise is kept.
     """
-    judged = verdicts(figures)
+    judged = [*verdicts(figures), *service_verdicts(answers)]
     print()
     for verdict in judged:
         mark = "kept" if verdict.kept else "NOT KEPT"
@@ -109,7 +112,7 @@ def tell(figures: Sequence[Figure]) -> bool:
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    names = [case.dataset.name for case in FULL]
+    names = [*(case.dataset.name for case in FULL), service.SERVICE]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a twentieth of the data and one round; writes nothing")
     parser.add_argument(
@@ -124,6 +127,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     complete = options.dlt and not options.quick and options.only == names
     options.write = complete or (options.write and not options.quick)
     options.repeat = options.repeat or (1 if options.quick else 3)
+    options.service = service.SERVICE in options.only
     chosen = [case for case in FULL if case.dataset.name in options.only]
     options.cases = [quick(case) for case in chosen] if options.quick else chosen
     return options

@@ -16,7 +16,7 @@ from contest import ContestantFailed, measure
 from data import SCHEMA, Dataset, texts_of
 from promises import verdicts
 from races import DLT, LIMIT, OURS, Figure
-from report import measured_before, page, results
+from report import Results, page, read, written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,7 +86,9 @@ def test_a_promise_not_kept_is_said_to_be_so() -> None:
         ("700 MB", False),
         ("1", True),
     ]
-    assert "**no**" in page(figures, [Case(dataset=DATASET)], {"date": "2024-01-15", "cores": "2", "memory": "4 GiB"})
+    measured = Results(figures=figures, sizes={"small": 1})
+    machine = {"date": "2024-01-15", "cores": "2", "memory": "4 GiB"}
+    assert "**no**" in page(measured, [Case(dataset=DATASET)], machine)
 
 
 def test_no_verdict_without_the_figures_for_it() -> None:
@@ -96,13 +98,17 @@ def test_no_verdict_without_the_figures_for_it() -> None:
 def test_the_page_shows_each_contestant_with_its_rate_and_its_ratio_to_ours() -> None:
     figures = [figure(OURS, 1, 2), figure(DLT, 1, 30)]
     machine = {"date": "2024-01-15", "cores": "2", "memory": "4 GiB", "duckdb": "2.0"}
-    written = page(figures, [Case(dataset=DATASET, size_bytes=6 * MB)], machine)
-    assert "| autoloader | 2.00 s | 2.00 – 2.00 s | 2.00 s | 2 | 3 | 100 MB |  |" in written
-    assert "| dlt | 30.00 s | 30.00 – 30.00 s | 30.00 s | 0 | 0 | 100 MB | 15.00 |" in written
-    assert json.loads(results(figures, machine, {"small": 6 * MB}))["figures"][1]["wall_seconds"] == 30
+    measured = Results(figures=figures, sizes={"small": 6 * MB})
+    shown = page(measured, [Case(dataset=DATASET)], machine)
+    assert "| autoloader | 2.00 s | 2.00 – 2.00 s | 2.00 s | 2 | 3 | 100 MB |  |" in shown
+    assert "| dlt | 30.00 s | 30.00 – 30.00 s | 30.00 s | 0 | 0 | 100 MB | 15.00 |" in shown
+    assert json.loads(written(measured, machine))["figures"][1]["wall_seconds"] == 30
 
 
 def test_a_case_that_is_measured_again_takes_the_place_of_what_was_there_and_the_others_stay() -> None:
     other = replace(figure(OURS, 1, 5), case="large")
-    written = results([figure(OURS, 1, 2), other], {}, {"small": 6 * MB, "large": 7 * MB})
-    assert measured_before(written, ["small"]) == ([other], {"large": 7 * MB})
+    before = Results(figures=[figure(OURS, 1, 2), other], sizes={"small": 6 * MB, "large": 7 * MB})
+    again = Results(figures=[figure(OURS, 1, 3)], sizes={"small": 8 * MB})
+    both = again.over(read(written(before, {})))
+    assert list(both.figures) == [other, figure(OURS, 1, 3)]
+    assert both.sizes == {"small": 8 * MB, "large": 7 * MB}

@@ -90,3 +90,28 @@ def test_waiting_sessions_can_be_told_by_the_name_of_their_statement(ledger: Led
             query, application = other.execute(text(shown), {"pid": pid}).one()
     assert query.startswith("/* ingestions.list */ SELECT")
     assert application == "autoloader"
+
+
+@pytest.mark.parametrize("waited", [0.0, 3600.0])
+def test_a_connection_that_the_server_closed_is_not_used_again(ledger: Ledger, waited: float) -> None:
+    with transaction(ledger.engine) as connection:
+        pid = connection.scalar(text("SELECT pg_backend_pid()"))
+        record = connection.connection._connection_record
+    assert record is not None
+    record.info["left_at"] -= waited
+    other = connect(ledger.engine.url.render_as_string(hide_password=False))
+    with transaction(other) as connection:
+        connection.execute(text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": pid})
+    other.dispose()
+
+    assert ledger.sql("SELECT pg_backend_pid() <> :pid", pid=pid) == [(True,)]
+
+
+def test_a_connection_that_was_idle_for_long_is_asked_whether_it_lives_and_kept(ledger: Ledger) -> None:
+    with transaction(ledger.engine) as connection:
+        pid = connection.scalar(text("SELECT pg_backend_pid()"))
+        record = connection.connection._connection_record
+    assert record is not None
+    record.info["left_at"] -= 3600
+
+    assert ledger.sql("SELECT pg_backend_pid()") == [(pid,)]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.ledger.ledgers import MODIFIED, Ledger, bad, good, later, objects
 
 from autoloader.errors import LeaseLost, NotKnown
-from autoloader.ledger import files, ingestions
+from autoloader.ledger import browsing, files, ingestions
 from autoloader.model import FileStatus, ListingCounts, OnChangedFile
 
 if TYPE_CHECKING:
@@ -268,7 +268,7 @@ def test_every_key_is_kept_as_it_is(ledger: Ledger) -> None:
     _, claimed = ledger.claims(run)
     assert {file.path for file in claimed} == {known.path for known in found}
     with ledger.transaction() as connection:
-        listed = files.list_files(connection, ingestion.id, limit=100)
+        listed = list(browsing.all_of(connection, browsing.Wanted(ingestion_id=ingestion.id), limit=100))
         assert {file.file_path for file in listed} == {known.path for known in found}
         for known in found:
             assert [file.file_path for file in files.find(connection, known.path)] == [known.path]

@@ -11,7 +11,20 @@ import pytest
 from sqlalchemy import event
 from tests.ledger.ledgers import LEASE, SOURCE, WORKER, Ledger, bad, good, later, objects
 
-from autoloader.ledger import figures, files, idempotency, ingestions, loads, queue, runs, sealing, tenants, tokens
+from autoloader.ledger import (
+    browsing,
+    figures,
+    files,
+    idempotency,
+    ingestions,
+    loads,
+    queue,
+    runs,
+    sealing,
+    tenants,
+    tokens,
+)
+from autoloader.ledger.browsing import Wanted
 from autoloader.ledger.database import connect
 from autoloader.ledger.locks import alone
 from autoloader.ledger.statement import STATEMENTS
@@ -35,6 +48,8 @@ NOT_EXPLAINABLE = {
 """ANALYZE and DROP have no plan."""
 
 SEED = """
+UPDATE ingestions SET files = CASE name WHEN 'small' THEN 40 ELSE 50000 END;
+
 INSERT INTO runs (ingestion_id, tenant_id, trigger, status, started_at, ended_at)
 SELECT i.id, 'default', 'manual', 'SUCCESS', now(), now()
 FROM ingestions i, generate_series(1, CASE i.name WHEN 'small' THEN 10 ELSE 1500 END) n;
@@ -46,10 +61,10 @@ SELECT md5(r.id::text)::uuid, r.ingestion_id, r.id, 'COMMITTED', 'w', now(), now
 FROM runs r;
 
 INSERT INTO processed_files (ingestion_id, run_id, file_path, file_size_bytes, file_modified_at, file_etag, status,
-    ever_loaded, discovered_at, load_id, snapshot_id, error_type, deferred)
+    ever_loaded, discovered_at, load_id, snapshot_id, error_type, deferred, updated_at)
 SELECT i.id, r.id, :source || lpad(n::text, 6, '0'), 22000, now(), 'v1', s.status, s.status = 'SUCCESS', now(),
     CASE WHEN s.status = 'SUCCESS' THEN md5(r.id::text)::uuid END, CASE WHEN s.status = 'SUCCESS' THEN r.id END,
-    CASE WHEN s.status = 'FAILED' THEN 'BadRecord' END, false
+    CASE WHEN s.status = 'FAILED' THEN 'BadRecord' END, false, now() - n * interval '1 second'
 FROM ingestions i,
      LATERAL generate_series(1, CASE i.name WHEN 'large' THEN :files WHEN 'other' THEN :files ELSE 40 END) n,
      LATERAL (SELECT (SELECT min(id) FROM runs WHERE ingestion_id = i.id) + n % 10 AS id) r,
@@ -211,10 +226,10 @@ def keep_secrets(ledger: Ledger, ingestion: Ingestion) -> None:
 
 
 def look_at_everything(ledger: Ledger, ingestion: Ingestion, run_id: int) -> None:
-    some = f"{SOURCE}0100*"
     with ledger.transaction() as connection:
         # Counting an ingestion that is most of the table reads most of the table: another one is counted.
         files.counts(connection, ingestions.by_name(connection, "default", "other").id)
+        files.counts(connection, ingestions.by_name(connection, "default", "small").id, few=1)
         files.waiting(connection, ingestion.id)
         files.found_by_run(connection, run_id)
         files.waiting_objects(connection, ingestion.id, limit=100)
@@ -224,17 +239,26 @@ def look_at_everything(ledger: Ledger, ingestion: Ingestion, run_id: int) -> Non
         (file,) = files.find(connection, f"{SOURCE}000100", ingestion.id)
         files.get(connection, file.id)
         files.history(connection, file.id)
-        for status in (None, *FileStatus):
-            files.list_files(connection, ingestion.id, status=status, limit=100)
-            files.list_files(connection, ingestion.id, status=status, limit=100, after=file.file_path)
-        for like in (SOURCE, some, f"{SOURCE}0100?7"):
-            files.list_files(connection, ingestion.id, path_like=like, limit=100)
-        files.list_files(connection, ingestion.id, since=datetime.now(UTC), limit=100)
+        browse(connection, ingestion, file.file_path)
         ingestions.list_all(connection, "default")
         for chosen in (None, ingestion.id):
             runs.list_runs(connection, chosen, limit=20)
             runs.list_runs(connection, chosen, limit=20, before_id=run_id)
         look_as_a_tenant(connection, ingestion, run_id, file.id)
+
+
+def browse(connection: Connection, ingestion: Ingestion, after: str) -> None:
+    now = datetime.now(UTC)
+    for status in (None, *FileStatus):
+        for like in (None, SOURCE, f"{SOURCE}0100*", f"{SOURCE}0100?7", "*7", "*nowhere*"):
+            wanted = Wanted(ingestion_id=ingestion.id, status=status, path_like=like)
+            browsing.page(connection, wanted, limit=100, after=None if wanted.by_change else after)
+            browsing.page(connection, wanted, limit=100)
+            list(browsing.all_of(connection, wanted, limit=20))
+            for since in (now, now - timedelta(days=1)):
+                lately = Wanted(ingestion_id=ingestion.id, status=status, path_like=like, since=since)
+                browsing.page(connection, lately, limit=100)
+                browsing.page(connection, lately, limit=100, after=(now - timedelta(hours=1), 7))
 
 
 def look_as_a_tenant(connection: Connection, ingestion: Ingestion, run_id: int, file_id: int) -> None:
@@ -243,11 +267,13 @@ def look_as_a_tenant(connection: Connection, ingestion: Ingestion, run_id: int, 
     tenants.ingestions(connection, tenant, limit=20, after="a", status=IngestionStatus.ACTIVE)
     tenants.run(connection, tenant, run_id)
     tenants.file(connection, tenant, file_id)
-    for status in (None, *RunStatus):
-        for chosen in (None, ingestion.id):
-            tenants.runs(connection, tenant, limit=20, ingestion_id=chosen, status=status)
-            tenants.runs(connection, tenant, limit=20, ingestion_id=chosen, status=status, before_id=run_id)
+    for chosen in (None, ingestion.id):
+        tenants.runs(connection, tenant, limit=20, ingestion_id=chosen)
+        for status in (None, *RunStatus):
+            tenants.runs_page(connection, tenant, limit=20, ingestion_id=chosen, status=status)
+            tenants.runs_page(connection, tenant, limit=20, ingestion_id=chosen, status=status, before_id=run_id)
     figures.standing(connection)
+    figures.active_runs(connection)
     at = figures.now(connection)
     figures.ended_runs(connection, at)
     figures.ended_loads(connection, at)
@@ -286,13 +312,28 @@ def test_every_named_statement_says_what_it_is_for() -> None:
     assert all(about.endswith(".") and len(about.split()) > 3 for about in STATEMENTS.values())
 
 
+def look(connection: Connection, work: str, ingestion: Ingestion) -> None:
+    if work == "waiting files":
+        browsing.page(connection, Wanted(ingestion_id=ingestion.id, status=FileStatus.DISCOVERED), limit=100)
+    if work == "changed files":
+        browsing.page(connection, Wanted(ingestion_id=ingestion.id, since=datetime.now(UTC)), limit=100)
+    if work == "a pattern":
+        browsing.page(connection, Wanted(ingestion_id=ingestion.id, path_like="*nowhere*"), limit=100)
+    if work == "failed runs":
+        tenants.runs_page(connection, "default", limit=100, ingestion_id=ingestion.id, status=RunStatus.FAILED)
+
+
 @pytest.mark.parametrize(
     ("work", "name", "index"),
     [
         ("claim", "loads.claim", "processed_files_waiting"),
         ("find", "files.find", "processed_files_path_key"),
         ("history", "files.history", "outcomes_of_file"),
-        ("counts", "files.counts", "processed_files_by_status"),
+        ("counts", "files.count_few", "processed_files_by_status"),
+        ("waiting files", "browsing.by_path", "processed_files_discovered"),
+        ("changed files", "browsing.by_change", "processed_files_by_status"),
+        ("a pattern", "browsing.fitting_paths", "processed_files_path_key"),
+        ("failed runs", "tenants.runs_of_ingestion_in_status", "runs_of_ingestion_in_status"),
     ],
 )
 def test_the_index_made_for_a_statement_serves_it(large: Ledger, work: str, name: str, index: str) -> None:
@@ -308,6 +349,8 @@ def test_the_index_made_for_a_statement_serves_it(large: Ledger, work: str, name
             large.history(other, "000100")
         if work == "counts":
             large.counts(other)
+        with large.transaction() as connection:
+            look(connection, work, other)
     assert index in {node.get("Index Name") for node in plans.of(name)}
 
 

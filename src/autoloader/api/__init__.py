@@ -1,14 +1,15 @@
 """The HTTP API: routes over the same use cases as the command line.
 
-    request ─▶ Timed ─▶ Limited ─▶ route ─▶ Allowed(scope): a caller with a tenant ─▶ use case, one transaction
+    request ─▶ Timed ─▶ Limited ─▶ route ─▶ told, in a thread: a caller with a tenant and a scope ─▶ use case ─▶ JSON
                                      └─ any error ─▶ problems: one table from error to status
 
-Handlers are plain functions, which FastAPI runs in threads. They do no work that takes long: a run is queued for
+Handlers are plain functions; ``told`` runs them in threads. They do no work that takes long: a run is queued for
 workers; a preview or a test of a connection is bounded in time and bytes (``trying``).
 """
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
@@ -16,11 +17,15 @@ from typing_extensions import override
 
 from autoloader import __version__
 from autoloader.api import files, health, ingestions, problems, runs, trying
+from autoloader.api.callers import Remembered
 from autoloader.api.documents import DESCRIPTION, document
 from autoloader.api.figures import PREFIX, Figures, Timed
 from autoloader.api.limits import Limited
+from autoloader.api.told import set_limits
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from fastapi import APIRouter
 
     from autoloader.runtime import Runtime
@@ -52,6 +57,12 @@ class Api(FastAPI):
         return self.openapi_schema
 
 
+@asynccontextmanager
+async def _serving(_api: FastAPI) -> AsyncIterator[None]:
+    set_limits()
+    yield
+
+
 def application() -> Api:
     """The routes, with nothing behind them yet."""
     api = Api(
@@ -63,6 +74,7 @@ def application() -> Api:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        lifespan=_serving,
         generate_unique_id_function=lambda route: f"{(route.tags or ['x'])[0]}_{route.name}",
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
@@ -70,6 +82,7 @@ def application() -> Api:
         api.include_router(router, prefix=prefix)
     problems.install(api)
     api.state.figures = Figures()
+    api.state.remembered = Remembered()
     api.add_middleware(Limited)
     api.add_middleware(Timed, figures=api.state.figures)
     return api

@@ -2,6 +2,9 @@
 
 Rows, bytes and durations come from the ledger, not from the process that did the work: one scrape of any one API
 process tells of all workers. None of the figures names a tenant or an ingestion.
+
+Files are counted one by one, which takes long where there are millions. So nobody waits for it: a scrape tells what was
+counted after the one before, and how long ago that was.
 """
 
 import time
@@ -15,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from autoloader.errors import LedgerError
 from autoloader.ledger import figures
-from autoloader.ledger.database import transaction
+from autoloader.ledger.database import connected, transaction
 from autoloader.model import FileStatus, LoadState, RunStatus
 from autoloader.runtime import Runtime
 
@@ -29,10 +32,20 @@ log = structlog.get_logger(__name__)
 
 
 class Figures:
-    """The figures of one API process."""
+    """The figures of one API process.
 
-    def __init__(self) -> None:
+    Args:
+        oldest: figures of files that were counted longer ago are counted anew while the scrape waits.
+        rest: after counting there is a rest of at least so long, and of nine times as long as it took.
+    """
+
+    def __init__(self, *, oldest: timedelta = timedelta(minutes=2), rest: timedelta = timedelta(seconds=5)) -> None:
         self.registry = CollectorRegistry()
+        self._oldest_seconds = oldest.total_seconds()
+        self._rest_seconds = rest.total_seconds()
+        self._counted_at: float | None = None
+        self._count_again_at = 0.0
+        self._counting = Lock()
         self._lock = Lock()
         self._since: datetime | None = None
         self._counted: dict[int | UUID, datetime] = {}
@@ -45,6 +58,7 @@ class Figures:
             registry=r,
         )
         self._up = Gauge("autoloader_ledger_up", "Whether the ledger answered this scrape.", registry=r)
+        self._age = Gauge("autoloader_counted_seconds", "How long ago files and backlog were counted.", registry=r)
         self._files = Gauge("autoloader_files", "Files by status.", ["status"], registry=r)
         self._active = Gauge("autoloader_active_runs", "Runs that wait or go on, by status.", ["status"], registry=r)
         self._waiting_files = Gauge("autoloader_backlog_files", "Files that wait to be loaded.", registry=r)
@@ -73,16 +87,39 @@ class Figures:
             except LedgerError as error:
                 log.warning("figures.ledger_down", reason=str(error))
                 self._up.set(0)
-        return generate_latest(self.registry)
+            return generate_latest(self.registry)
+
+    def count(self, runtime: Runtime) -> None:
+        """Count files for the next scrape, unless that was done a moment ago or is being done."""
+        if time.monotonic() < self._count_again_at or not self._counting.acquire(blocking=False):
+            return
+        try:
+            self._count(runtime)
+        except LedgerError as error:
+            log.warning("figures.ledger_down", reason=str(error))
+        finally:
+            self._counting.release()
+
+    def _count(self, runtime: Runtime) -> None:
+        began = time.monotonic()
+        with connected(runtime.database) as connection:
+            standing = figures.standing(connection)
+        self._stand(standing)
+        self._counted_at = time.monotonic()
+        self._count_again_at = self._counted_at + max(self._rest_seconds, 9 * (self._counted_at - began))
 
     def _look(self, runtime: Runtime) -> None:
+        if self._counted_at is None or time.monotonic() - self._counted_at >= self._oldest_seconds:
+            self._count(runtime)
         with transaction(runtime.database) as connection:
             now = figures.now(connection)
-            standing = figures.standing(connection)
+            active = figures.active_runs(connection)
             since = self._since or now
             runs = figures.ended_runs(connection, since)
             loads = figures.ended_loads(connection, since)
-        self._stand(standing)
+        for run_status in (RunStatus.QUEUED, RunStatus.RUNNING):
+            self._active.labels(run_status).set(active.get(run_status, 0))
+        self._age.set(time.monotonic() - (self._counted_at or 0.0))
         for run in runs:
             if self._is_new(run.id, run.ended_at):
                 self._add_run(run)
@@ -101,8 +138,6 @@ class Figures:
     def _stand(self, standing: figures.Standing) -> None:
         for file_status in FileStatus:
             self._files.labels(file_status).set(standing.files.get(file_status, 0))
-        for run_status in (RunStatus.QUEUED, RunStatus.RUNNING):
-            self._active.labels(run_status).set(standing.active_runs.get(run_status, 0))
         self._waiting_files.set(standing.waiting_files)
         self._waiting_bytes.set(standing.waiting_bytes)
         self._oldest.set(standing.oldest_seconds)

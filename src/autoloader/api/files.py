@@ -2,24 +2,29 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Body, Query, Response
 from pydantic import AwareDatetime
 
 from autoloader.api import answers, paging
 from autoloader.api.bodies import FilesToRetry, Id
 from autoloader.api.callers import Operator, Parts, Reader
 from autoloader.api.documents import failing
-from autoloader.api.told import Told
+from autoloader.api.told import Told, patient
 from autoloader.errors import NotKnown, WrongState
+from autoloader.ledger import browsing, tenants
 from autoloader.ledger import files as ledger_files
-from autoloader.ledger import tenants
 from autoloader.ledger.database import connected, transaction
 from autoloader.model import FileStatus
 
 router = APIRouter(tags=["files"], route_class=Told)
 
 
-@router.get("/ingestions/{ingestion_id}/files", responses=failing(NotKnown), summary="List the files of an ingestion")
+@router.get(
+    "/ingestions/{ingestion_id}/files",
+    response_model=answers.FilePage,
+    responses=failing(NotKnown),
+    summary="List the files of an ingestion",
+)
 def list_files(
     ingestion_id: Id,
     caller: Reader,
@@ -34,25 +39,31 @@ def list_files(
     ] = None,
     limit: paging.Limit = 100,
     cursor: paging.Cursor = None,
-) -> answers.FilePage:
-    """By path, a page at a time."""
-    after = paging.after_name(cursor)
+) -> Response:
+    """By path, a page at a time.
+
+    With `since`, and where PROCESSING ones are asked for, by when they changed. Each page is answered in a short time,
+    however many files there are: where a pattern lets few of them pass, a page may hold fewer than `limit`, or none,
+    although `next_cursor` says that there is more to be looked at.
+    """
+    wanted = browsing.Wanted(ingestion_id=ingestion_id, status=status, path_like=path, since=since)
+    after = paging.after_change(cursor) if wanted.by_change else paging.after_name(cursor)
     with connected(runtime.database) as connection:
-        tenants.ingestion(connection, caller.tenant_id, ingestion_id)
-        found = ledger_files.list_files(
-            connection, ingestion_id, status=status, path_like=path, since=since, limit=limit + 1, after=after
-        )
-    page, following = paging.cut(found, limit, lambda each: each.file_path)
-    return answers.FilePage(items=[answers.File.of(each) for each in page], next_cursor=following)
+        tenants.require_ingestion(connection, caller.tenant_id, ingestion_id)
+        found = browsing.page(connection, wanted, limit=limit, after=after)
+    return paging.told(found.items, found.following)
 
 
 @router.get(
     "/ingestions/{ingestion_id}/files/counts", responses=failing(NotKnown), summary="Count the files of an ingestion"
 )
 def count(ingestion_id: Id, caller: Reader, runtime: Parts) -> answers.FileCounts:
-    """How many files are in each status. Counting takes a tenth of a second for every million."""
+    """How many files are in each status.
+
+    Only while two statuses have many are they all counted, which takes a tenth of a second for every million.
+    """
     with connected(runtime.database) as connection:
-        tenants.ingestion(connection, caller.tenant_id, ingestion_id)
+        tenants.require_ingestion(connection, caller.tenant_id, ingestion_id)
         counted = ledger_files.counts(connection, ingestion_id)
     return answers.FileCounts(files={status: counted.get(status, 0) for status in FileStatus})
 
@@ -84,11 +95,12 @@ def get(file_id: Id, caller: Reader, runtime: Parts) -> answers.FileStory:
 @router.post(
     "/ingestions/{ingestion_id}/files/retry", responses=failing(NotKnown, WrongState), summary="Retry failed files"
 )
+@patient
 def retry(
     ingestion_id: Id, caller: Operator, runtime: Parts, body: Annotated[FilesToRetry | None, Body()] = None
 ) -> answers.Retried:
     """Let FAILED files, all or those named, be tried again by the next run, with all their retries."""
     with transaction(runtime.database) as connection:
-        tenants.ingestion(connection, caller.tenant_id, ingestion_id)
+        tenants.require_ingestion(connection, caller.tenant_id, ingestion_id)
         count = ledger_files.retry(connection, ingestion_id, None if body is None else body.paths)
     return answers.Retried(files=count)

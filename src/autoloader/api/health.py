@@ -1,19 +1,25 @@
 """Whether the service lives, whether all it stands on answers, and its figures."""
 
+import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 import httpx
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.background import BackgroundTask
 
 from autoloader.api import answers
 from autoloader.api.callers import Parts
-from autoloader.api.told import Told
+from autoloader.api.told import Told, patient
 from autoloader.errors import AutoloaderError
 from autoloader.runtime import Runtime
+
+if TYPE_CHECKING:
+    from autoloader.api.figures import Figures
 
 router = APIRouter(tags=["health"], route_class=Told)
 SECONDS = 2.0
@@ -30,6 +36,7 @@ def healthz() -> answers.Alive:
     responses={503: {"model": answers.Readiness, "description": "A part is down: `parts` tells which, and why."}},
     summary="Whether every part answers",
 )
+@patient
 def readyz(runtime: Parts, response: Response) -> answers.Readiness:
     """Asks the ledger, the catalogs and the default store, each for two seconds at most."""
     checks = dict(_checks(runtime))
@@ -47,8 +54,13 @@ def readyz(runtime: Parts, response: Response) -> answers.Readiness:
     summary="Figures for Prometheus",
 )
 def metrics(request: Request, runtime: Parts) -> Response:
-    """Files by status, backlog, rows, bytes, durations of runs and loads, retries, lease losses, request latency."""
-    return Response(request.app.state.figures.scraped(runtime), media_type=CONTENT_TYPE_LATEST)
+    """Files by status, backlog, rows, bytes, durations of runs and loads, retries, lease losses, request latency.
+
+    Files are counted after a scrape, for the next one: `autoloader_counted_seconds` tells how long ago.
+    """
+    figures: Figures = request.app.state.figures
+    scraped = figures.scraped(runtime)
+    return Response(scraped, media_type=CONTENT_TYPE_LATEST, background=BackgroundTask(figures.count, runtime))
 
 
 def _checks(runtime: Runtime) -> Iterator[tuple[str, Callable[[], None]]]:
@@ -59,7 +71,13 @@ def _checks(runtime: Runtime) -> Iterator[tuple[str, Callable[[], None]]]:
 
 def _answers(url: str) -> None:
     """Any answer will do: whether it is a pleasant one depends on credentials."""
-    httpx.get(url, timeout=SECONDS, follow_redirects=False)
+    httpx.get(url, timeout=SECONDS, follow_redirects=False, verify=_trusted())
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Kept, as making one reads every certificate that this machine trusts."""
+    return httpx.create_ssl_context()
 
 
 def _asked(name: str, check: Callable[[], None]) -> answers.Part:

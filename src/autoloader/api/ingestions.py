@@ -14,7 +14,7 @@ from autoloader.api.bodies import Id, IdempotencyKey, IfMatch, IngestionChanges,
 from autoloader.api.callers import Admin, Operator, Parts, Reader
 from autoloader.api.documents import answering, failing
 from autoloader.api.repeating import asked, once
-from autoloader.api.told import Told
+from autoloader.api.told import Told, patient
 from autoloader.errors import (
     CatalogUnavailable,
     EditedMeanwhile,
@@ -40,6 +40,7 @@ _VERSION = re.compile(r'"(\d{1,19})"')
     responses=answering(201, "ETag", "Location") | failing(NameTaken, CatalogUnavailable),
     summary="Create an ingestion",
 )
+@patient
 def create(
     body: NewIngestion, caller: Admin, runtime: Parts, response: Response, key: IdempotencyKey = None
 ) -> answers.Ingestion:
@@ -91,6 +92,7 @@ def get(ingestion_id: Id, caller: Reader, runtime: Parts, response: Response) ->
     | failing(NotKnown, NameTaken, EditedMeanwhile, CatalogUnavailable, HTTPStatus.PRECONDITION_REQUIRED),
     summary="Replace an ingestion",
 )
+@patient
 def replace(
     ingestion_id: Id, body: NewIngestion, caller: Admin, runtime: Parts, response: Response, if_match: IfMatch = None
 ) -> answers.Ingestion:
@@ -115,6 +117,7 @@ def replace(
     responses=answering(200, "ETag") | failing(NotKnown, NameTaken, EditedMeanwhile, CatalogUnavailable),
     summary="Change an ingestion",
 )
+@patient
 def change(
     ingestion_id: Id,
     body: IngestionChanges,
@@ -135,6 +138,7 @@ def change(
     responses=failing(NotKnown, WrongState, EditedMeanwhile),
     summary="Delete an ingestion",
 )
+@patient
 def delete(ingestion_id: Id, caller: Admin, runtime: Parts, if_match: IfMatch = None) -> None:
     """Delete it with its runs and the history of its files. The table and its rows stay."""
     with transaction(runtime.database) as connection:
@@ -147,6 +151,7 @@ def delete(ingestion_id: Id, caller: Admin, runtime: Parts, if_match: IfMatch = 
     responses=answering(200, "ETag") | failing(NotKnown, WrongState, EditedMeanwhile),
     summary="Pause an ingestion",
 )
+@patient
 def pause(ingestion_id: Id, caller: Operator, runtime: Parts, response: Response) -> answers.Ingestion:
     """No run starts until it is resumed; a run that goes on is not stopped by it."""
     return _told(_moved(runtime, caller, ingestion_id, IngestionStatus.PAUSED), response)
@@ -157,6 +162,7 @@ def pause(ingestion_id: Id, caller: Operator, runtime: Parts, response: Response
     responses=answering(200, "ETag") | failing(NotKnown, WrongState, EditedMeanwhile),
     summary="Resume an ingestion",
 )
+@patient
 def resume(ingestion_id: Id, caller: Operator, runtime: Parts, response: Response) -> answers.Ingestion:
     """A paused ingestion, or one in ERROR, may run again."""
     return _told(_moved(runtime, caller, ingestion_id, IngestionStatus.ACTIVE), response)

@@ -4,13 +4,15 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
-from fastapi import Query
+from fastapi import Query, Response
 
 from autoloader.errors import UsageError
 
 Item = TypeVar("Item")
+Place = str | int | tuple[datetime, int]
 MOST_ITEMS = 1000
 MOST_ID = 2**63 - 1
 
@@ -20,7 +22,7 @@ Cursor = Annotated[
 ]
 
 
-def cut(found: Sequence[Item], limit: int, place: Callable[[Item], str | int]) -> tuple[Sequence[Item], str | None]:
+def cut(found: Sequence[Item], limit: int, place: Callable[[Item], Place]) -> tuple[Sequence[Item], str | None]:
     """A page and the cursor of the next one, None where this is the last.
 
     Args:
@@ -28,7 +30,13 @@ def cut(found: Sequence[Item], limit: int, place: Callable[[Item], str | int]) -
         place: where an item stands in the order of the list.
     """
     page = found[:limit]
-    return page, _written(place(page[-1])) if len(found) > limit else None
+    return page, written(place(page[-1])) if len(found) > limit else None
+
+
+def told(items: str, following: Place | None) -> Response:
+    """The answer that is a page whose items are JSON already."""
+    cursor = "null" if following is None else f'"{written(following)}"'
+    return Response(f'{{"items":{items},"next_cursor":{cursor}}}', media_type="application/json")
 
 
 def after_name(cursor: str | None) -> str | None:
@@ -43,6 +51,21 @@ def after_name(cursor: str | None) -> str | None:
     return place
 
 
+def after_change(cursor: str | None) -> tuple[datetime, int] | None:
+    """The change after which the page begins: its instant, and the id of what changed.
+
+    Raises:
+        UsageError: not a cursor of such a list.
+    """
+    match _read(cursor):
+        case None:
+            return None
+        case [str(at), int(changed)] if type(changed) is int and 0 <= changed <= MOST_ID:
+            return _instant(at), changed
+        case _:
+            raise _refused()
+
+
 def before_id(cursor: str | None) -> int | None:
     """The id before which the page begins.
 
@@ -55,8 +78,10 @@ def before_id(cursor: str | None) -> int | None:
     return place
 
 
-def _written(place: str | int) -> str:
-    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+def written(place: Place) -> str:
+    """The cursor of the page that begins after, or before, this place."""
+    told = [place[0].isoformat(), place[1]] if isinstance(place, tuple) else place
+    return base64.urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip("=")
 
 
 def _read(cursor: str | None) -> object:
@@ -70,6 +95,13 @@ def _read(cursor: str | None) -> object:
     if place is None:
         raise _refused()
     return place
+
+
+def _instant(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise _refused() from None
 
 
 def _refused() -> UsageError:

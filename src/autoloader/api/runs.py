@@ -10,7 +10,7 @@ from autoloader.api.bodies import Id, IdempotencyKey, NewRun
 from autoloader.api.callers import Operator, Parts, Reader
 from autoloader.api.documents import answering, failing
 from autoloader.api.repeating import asked, once
-from autoloader.api.told import Told
+from autoloader.api.told import Told, patient
 from autoloader.errors import NotKnown, WrongState
 from autoloader.ledger import runs as ledger_runs
 from autoloader.ledger import tenants
@@ -30,6 +30,7 @@ InStatus = Annotated[RunStatus | None, Query(description="Only these.")]
     | failing(NotKnown, WrongState),
     summary="Run an ingestion",
 )
+@patient
 def trigger(
     ingestion_id: Id,
     caller: Operator,
@@ -44,7 +45,7 @@ def trigger(
     """
     wanted = body or NewRun()
     with transaction(runtime.database) as connection:
-        tenants.ingestion(connection, caller.tenant_id, ingestion_id)
+        tenants.require_ingestion(connection, caller.tenant_id, ingestion_id)
         run, created = once(
             connection,
             caller,
@@ -61,7 +62,12 @@ def trigger(
     return answers.Run.of(run)
 
 
-@router.get("/ingestions/{ingestion_id}/runs", responses=failing(NotKnown), summary="List the runs of an ingestion")
+@router.get(
+    "/ingestions/{ingestion_id}/runs",
+    response_model=answers.RunPage,
+    responses=failing(NotKnown),
+    summary="List the runs of an ingestion",
+)
 def list_of_ingestion(
     ingestion_id: Id,
     caller: Reader,
@@ -69,15 +75,15 @@ def list_of_ingestion(
     status: InStatus = None,
     limit: paging.Limit = 100,
     cursor: paging.Cursor = None,
-) -> answers.RunPage:
+) -> Response:
     """The newest first, a page at a time."""
     return _page(runtime, caller.tenant_id, ingestion_id, status, limit, cursor)
 
 
-@router.get("/runs", summary="List the runs of every ingestion")
+@router.get("/runs", response_model=answers.RunPage, summary="List the runs of every ingestion")
 def list_all(
     caller: Reader, runtime: Parts, status: InStatus = None, limit: paging.Limit = 100, cursor: paging.Cursor = None
-) -> answers.RunPage:
+) -> Response:
     """The tenant's runs, the newest first, a page at a time."""
     return _page(runtime, caller.tenant_id, None, status, limit, cursor)
 
@@ -102,6 +108,7 @@ def get(run_id: Id, caller: Reader, runtime: Parts) -> answers.Run:
 
 
 @router.post("/runs/{run_id}/cancel", responses=failing(NotKnown, WrongState), summary="Cancel a run")
+@patient
 def cancel(run_id: Id, caller: Operator, runtime: Parts) -> answers.Run:
     """Stop it: no load begins any more, and the one in hand is interrupted. What was not loaded waits for the next run.
 
@@ -113,11 +120,10 @@ def cancel(run_id: Id, caller: Operator, runtime: Parts) -> answers.Run:
 
 def _page(
     runtime: Runtime, tenant_id: str, ingestion_id: int | None, status: RunStatus | None, limit: int, cursor: str | None
-) -> answers.RunPage:
+) -> Response:
     before = paging.before_id(cursor)
     with connected(runtime.database) as connection:
-        found = tenants.runs(
-            connection, tenant_id, limit=limit + 1, before_id=before, ingestion_id=ingestion_id, status=status
+        found = tenants.runs_page(
+            connection, tenant_id, limit=limit, before_id=before, ingestion_id=ingestion_id, status=status
         )
-    page, following = paging.cut(found, limit, lambda each: each.id)
-    return answers.RunPage(items=[answers.Run.of(each) for each in page], next_cursor=following)
+    return paging.told(found.items, None if found.last is None else found.last["id"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 from contextlib import contextmanager
@@ -67,6 +68,7 @@ def serving(runtime: Runtime, host: str, port: int) -> Iterator[str]:
         UsageError: the address cannot be used, or the service would be open to others.
     """
     require_safe(runtime, host)
+    runtime.addresses()  # imports the catalogs' library, which would hold up everyone in the middle of a first /readyz
     listening = _listen(host, port)
     server = uvicorn.Server(
         uvicorn.Config(
@@ -74,10 +76,13 @@ def serving(runtime: Runtime, host: str, port: int) -> Iterator[str]:
             log_config=None,
             access_log=False,
             server_header=False,
-            lifespan="off",
+            lifespan="on",
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )
+    # What is there now stays, and looking through all of it for garbage would stop everyone for a tenth of a second.
+    gc.collect()
+    gc.freeze()
     # Not the main thread: there uvicorn would take the signals, which belong to the command.
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="api")
     thread.start()
@@ -88,6 +93,7 @@ def serving(runtime: Runtime, host: str, port: int) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join()
+        gc.unfreeze()
         listening.close()
 
 

@@ -20,7 +20,7 @@ from autoloader.api.bodies import Id, IngestionChanges, NewIngestion, merged
 from autoloader.api.callers import Admin, Operator, Parts
 from autoloader.api.documents import failing
 from autoloader.api.ingestions import find, require_may_change, require_may_use
-from autoloader.api.told import Told
+from autoloader.api.told import Told, patient
 from autoloader.errors import NotKnown, SourceUnavailable
 from autoloader.model import NewIngestion as Checked
 from autoloader.objects.checking import check
@@ -41,6 +41,7 @@ _turns = BoundedSemaphore(AT_ONCE)
 
 
 @router.post("/ingestions/test-connection", responses=TRYING, summary="Test the connection of a draft")
+@patient
 def test_draft(body: NewIngestion, caller: Admin, runtime: Parts) -> answers.Connection:
     """List a page of the bucket and read the first byte of a file. Nothing is saved."""
     return _tested(runtime, _drafted(runtime, caller, body))
@@ -51,6 +52,7 @@ def test_draft(body: NewIngestion, caller: Admin, runtime: Parts) -> answers.Con
     responses=TRYING | failing(NotKnown),
     summary="Test the connection of an ingestion",
 )
+@patient
 def test_saved(
     ingestion_id: Id,
     caller: Operator,
@@ -65,12 +67,14 @@ def test_saved(
 
 
 @router.post("/ingestions/preview", responses=TRYING, summary="Preview a draft")
+@patient
 def preview_draft(body: NewIngestion, caller: Admin, runtime: Parts) -> answers.Preview:
     """What a run would do: schema, rows, matching files, what it would skip and why. Nothing is saved or written."""
     return _previewed(runtime, _drafted(runtime, caller, body))
 
 
 @router.post("/ingestions/{ingestion_id}/preview", responses=TRYING | failing(NotKnown), summary="Preview an ingestion")
+@patient
 def preview_saved(ingestion_id: Id, caller: Operator, runtime: Parts, body: Changes = None) -> answers.Preview:
     """What a run would do: schema, rows, matching files, what it would skip and why. Nothing is written.
 

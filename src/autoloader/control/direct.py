@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from autoloader.control import UNNAMED, Found, Standing, Story
+from autoloader.ledger import browsing, ingestions, tenants
 from autoloader.ledger import files as ledger_files
-from autoloader.ledger import ingestions, tenants
 from autoloader.ledger import runs as ledger_runs
 from autoloader.ledger.database import transaction
 from autoloader.model import DEFAULT_TENANT, FileStatus, RunTrigger
@@ -141,7 +141,8 @@ class Direct:
         """Listed and counted in one transaction."""
         with transaction(self._runtime.database) as connection:
             ingestion = ingestions.by_name(connection, self._tenant, name)
-            found = ledger_files.list_files(connection, ingestion.id, status=status, path_like=path, limit=limit)
+            wanted = browsing.Wanted(ingestion_id=ingestion.id, status=status, path_like=path)
+            found = list(browsing.all_of(connection, wanted, limit=limit))
             counts = ledger_files.counts(connection, ingestion.id)
         return Found(files=found, total=sum(counts.values()) if status is None else counts.get(status, 0))
 

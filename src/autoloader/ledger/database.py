@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import URL, Connection, Engine
 
-REVISION = "0003"
+REVISION = "0004"
 """The migration this program was written for; written here too so that no command pays for the import of Alembic."""
 
 _UPGRADE_LOCK = 0x6175746F6C6F6164  # "autoload": the advisory lock of those who upgrade one database
 _CONNECT_SECONDS = 10
-_POOL = 10
+_POOL, _OVERFLOW = 10, 30
 _IDLE_SECONDS = 30.0
 
 
@@ -43,7 +43,7 @@ def connect(url: str) -> Engine:
     engine = create_engine(
         _parse(url),
         pool_size=_POOL,
-        max_overflow=_POOL,
+        max_overflow=_OVERFLOW,
         hide_parameters=True,
         # Plans follow the values of each call: a generic plan over files in all states is a bad one.
         connect_args={"connect_timeout": _CONNECT_SECONDS, "prepare_threshold": None, "application_name": "autoloader"},

@@ -53,14 +53,13 @@ _ENDED_LOADS = named(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
-    """How things stand now.
+    """How the files stand now.
 
     Attributes:
         oldest_seconds: how long the oldest waiting file has waited; 0 when none does.
     """
 
     files: dict[FileStatus, int]
-    active_runs: dict[RunStatus, int]
     waiting_files: int
     waiting_bytes: int
     oldest_seconds: float
@@ -103,15 +102,19 @@ def now(conn: Connection) -> datetime:
 
 
 def standing(conn: Connection) -> Standing:
-    """How things stand now, over all tenants."""
+    """How the files of all tenants stand now. Every file is counted: a million of them take a tenth of a second."""
     backlog = conn.execute(_BACKLOG).one()
     return Standing(
         files={FileStatus(row.status): int(row.files) for row in conn.execute(_FILES)},
-        active_runs={RunStatus(row.status): row.runs for row in conn.execute(_ACTIVE_RUNS)},
         waiting_files=int(backlog.files),
         waiting_bytes=int(backlog.bytes),
         oldest_seconds=float(backlog.oldest_seconds),
     )
+
+
+def active_runs(conn: Connection) -> dict[RunStatus, int]:
+    """How many runs of all tenants wait for a worker or go on."""
+    return {RunStatus(row.status): row.runs for row in conn.execute(_ACTIVE_RUNS)}
 
 
 def ended_runs(conn: Connection, since: datetime) -> list[EndedRun]:

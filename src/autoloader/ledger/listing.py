@@ -181,6 +181,13 @@ _COUNTED = named(
 )
 
 
+_SEEN = named(
+    "listing.seen",
+    "Adds the files never seen before to the count that the ingestion keeps.",
+    "UPDATE ingestions SET files = files + :added WHERE id = :ingestion_id",
+)
+
+
 def record_listing(
     conn: Connection,
     ingestion: Ingestion,
@@ -233,6 +240,8 @@ def _gather_news(conn: Connection, paths: Sequence[str], values: dict[str, int],
 def _act(conn: Connection, ingestion: Ingestion, values: dict[str, int]) -> ListingCounts:
     conn.execute(_MEASURE)
     added = conn.execute(_ADD, values).one()
+    if added.waiting or added.skipped:
+        conn.execute(_SEEN, {"ingestion_id": ingestion.id, "added": added.waiting + added.skipped})
     if added.skipped:
         with joined_by_lookups(conn):
             conn.execute(_NOTE_SKIPPED, values)

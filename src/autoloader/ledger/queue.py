@@ -93,8 +93,8 @@ def next_task(conn: Connection, worker: str, lease: Lease) -> Due | None:
     Returns:
         None when there is nothing to do now.
     """
-    row = conn.execute(_NEXT, {"worker": worker, "lease": lease.duration}).mappings().one_or_none()
-    return None if row is None else Due(run=records.run(row), leads=row["leads"], others=row["others"])
+    row = conn.execute(_NEXT, {"worker": worker, "lease": lease.duration}).one_or_none()
+    return None if row is None else Due(run=records.run(row), leads=row.leads, others=row.others)
 
 
 def release_lead(conn: Connection, run_id: int, worker: str) -> bool:

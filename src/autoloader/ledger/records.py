@@ -31,7 +31,7 @@ from autoloader.vault import SECRETS, require_stored_form
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import RowMapping
+    from sqlalchemy import Row, RowMapping
 
 _NUL = "\0"
 _NUL_STORED = "\U0010ffff"
@@ -98,19 +98,20 @@ def _column_value(name: str, value: Any) -> object:  # noqa: ANN401  a value of 
     return value
 
 
-def run(row: RowMapping) -> Run:
+def run(row: Row[Any]) -> Run:
     """A run from its row."""
-    started, ended = row["started_at"], row["ended_at"]
-    values = {name: row[name] for name in names(Run)}
-    return Run(
-        **values
-        | {
-            "trigger": RunTrigger(row["trigger"]),
-            "status": RunStatus(row["status"]),
-            "duration_seconds": (ended - started).total_seconds() if started and ended else None,
-            "errors": tuple(_run_error(entry) for entry in row["errors"]),
-        }
-    )
+    return Run(**run_values(row))
+
+
+def run_values(row: Row[Any]) -> dict[str, Any]:
+    """The fields of a run by their names, from its row, which begins with its columns."""
+    values = dict(zip(names(Run), row, strict=False))
+    started, ended = values["started_at"], values["ended_at"]
+    values["trigger"] = RunTrigger(values["trigger"])
+    values["status"] = RunStatus(values["status"])
+    values["duration_seconds"] = (ended - started).total_seconds() if started and ended else None
+    values["errors"] = tuple(_run_error(entry) for entry in values["errors"])
+    return values
 
 
 def _run_error(entry: Mapping[str, Any]) -> RunError:
@@ -123,10 +124,17 @@ def _run_error(entry: Mapping[str, Any]) -> RunError:
     )
 
 
-def file(row: RowMapping) -> File:
+def file(row: Row[Any]) -> File:
     """A file from its row."""
-    values = {name: row[name] for name in names(File)}
-    return File(**values | {"status": FileStatus(row["status"]), "file_path": told_path(row["file_path"])})
+    return File(**file_values(row))
+
+
+def file_values(row: Row[Any]) -> dict[str, Any]:
+    """The fields of a file by their names, from its row, which begins with its columns."""
+    values = dict(zip(names(File), row, strict=False))
+    values["status"] = FileStatus(values["status"])
+    values["file_path"] = told_path(values["file_path"])
+    return values
 
 
 def load(row: RowMapping) -> Load:

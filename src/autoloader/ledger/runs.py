@@ -191,7 +191,7 @@ def start_or_join(
     _require_runnable(conn, ingestion_id)
     values = {"ingestion_id": ingestion_id, "trigger": trigger, "since": since, "max_files": max_files}
     while True:
-        row = conn.execute(_LEAD, values | {"worker": worker, "lease": lease.duration}).mappings().one_or_none()
+        row = conn.execute(_LEAD, values | {"worker": worker, "lease": lease.duration}).one_or_none()
         if row is not None:
             return records.run(row), True
         going_on = active(conn, ingestion_id)
@@ -223,7 +223,7 @@ def enqueue(
     _require_runnable(conn, ingestion_id)
     values = {"ingestion_id": ingestion_id, "trigger": trigger, "since": since, "max_files": max_files}
     while True:
-        row = conn.execute(_ENQUEUE, values).mappings().one_or_none()
+        row = conn.execute(_ENQUEUE, values).one_or_none()
         if row is not None:
             return records.run(row), True
         going_on = active(conn, ingestion_id)
@@ -279,7 +279,7 @@ def end_if_settled(conn: Connection, run_id: int) -> Run | None:
     ingestion_id = conn.scalar(_LOCK, {"run_id": run_id})
     if ingestion_id is None:
         return None
-    row = conn.execute(_END, {"run_id": run_id, "ingestion_id": ingestion_id}).mappings().one_or_none()
+    row = conn.execute(_END, {"run_id": run_id, "ingestion_id": ingestion_id}).one_or_none()
     return None if row is None else records.run(row)
 
 
@@ -307,7 +307,7 @@ def get(conn: Connection, run_id: int) -> Run:
     Raises:
         NotKnown: there is none.
     """
-    row = conn.execute(_GET, {"run_id": run_id}).mappings().one_or_none()
+    row = conn.execute(_GET, {"run_id": run_id}).one_or_none()
     if row is None:
         raise NotKnown(f"there is no run {run_id}")
     return records.run(row)
@@ -315,7 +315,7 @@ def get(conn: Connection, run_id: int) -> Run:
 
 def active(conn: Connection, ingestion_id: int) -> Run | None:
     """The run of an ingestion that goes on, if one does."""
-    row = conn.execute(_ACTIVE, {"ingestion_id": ingestion_id}).mappings().one_or_none()
+    row = conn.execute(_ACTIVE, {"ingestion_id": ingestion_id}).one_or_none()
     return None if row is None else records.run(row)
 
 
@@ -330,4 +330,4 @@ def list_runs(conn: Connection, ingestion_id: int | None, *, limit: int, before_
     statement = _LIST
     if ingestion_id is not None:
         statement, values["ingestion_id"] = _LIST_OF_INGESTION, ingestion_id
-    return [records.run(row) for row in conn.execute(statement, values).mappings()]
+    return [records.run(row) for row in conn.execute(statement, values)]

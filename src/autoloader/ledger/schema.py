@@ -85,7 +85,7 @@ def _count() -> Column[int]:
 
 
 class IngestionColumns(TypedColumns):
-    """What to load, from where, into which table."""
+    """What to load, from where, into which table. ``files``: how many it has seen, so that few need to be counted."""
 
     id: Named[int] = _id()
     tenant_id: Named[str] = Column(Text, nullable=False, server_default="default")
@@ -113,6 +113,7 @@ class IngestionColumns(TypedColumns):
     max_retries: Named[int] = Column(Integer, nullable=False)
     on_changed_file: Named[str] = Column(Text, nullable=False)
     version: Named[int] = Column(BigInteger, nullable=False, server_default=text("1"))
+    files: Named[int] = _count()
     created_at: Named[datetime] = _now()
     updated_at: Named[datetime] = _now()
 
@@ -178,6 +179,7 @@ runs = Table(
 )
 Index("runs_one_active", runs.c.ingestion_id, unique=True, postgresql_where=_ACTIVE)
 Index("runs_of_ingestion", runs.c.ingestion_id, runs.c.id)
+Index("runs_of_ingestion_in_status", runs.c.ingestion_id, runs.c.status, runs.c.id)
 Index("runs_due", runs.c.served_at, postgresql_where=_ACTIVE)
 Index("runs_of_tenant", runs.c.tenant_id, runs.c.id)
 Index("runs_in_status", runs.c.tenant_id, runs.c.status, runs.c.id)
@@ -230,7 +232,7 @@ processed_files = Table(
     CheckConstraint("NOT deferred OR status = 'DISCOVERED'", name="processed_files_deferred_check"),
 )
 _files = processed_files.c
-Index("processed_files_by_status", _files.ingestion_id, _files.status, _files.updated_at)
+Index("processed_files_by_status", _files.ingestion_id, _files.status, _files.updated_at, _files.id)
 Index(
     "processed_files_waiting",
     _files.ingestion_id,
@@ -240,6 +242,9 @@ Index(
 )
 Index("processed_files_deferred", _files.ingestion_id, postgresql_where=text("deferred"))
 Index("processed_files_processing", _files.load_id, postgresql_where=text("status = 'PROCESSING'"))
+Index(
+    "processed_files_discovered", _files.ingestion_id, _files.file_path, postgresql_where=text("status = 'DISCOVERED'")
+)
 Index("processed_files_failed", _files.ingestion_id, _files.file_path, postgresql_where=text("status = 'FAILED'"))
 Index("processed_files_skipped", _files.ingestion_id, _files.file_path, postgresql_where=text("status = 'SKIPPED'"))
 

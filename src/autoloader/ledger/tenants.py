@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from autoloader.errors import NotKnown, WrongState
-from autoloader.ledger import records
+from autoloader.ledger import json_pages, records
 from autoloader.ledger import runs as ledger_runs
+from autoloader.ledger.schema import runs as runs_table
 from autoloader.ledger.statement import named
 from autoloader.model import File, Ingestion, Run, RunStatus
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, TextClause
 
+    from autoloader.ledger.json_pages import JsonPage
     from autoloader.model import IngestionStatus
 
 _INGESTION_COLUMNS = records.columns(Ingestion, "i")
@@ -23,6 +26,11 @@ _INGESTION = named(
     "tenants.ingestion",
     "One ingestion of a tenant by its id.",
     f"SELECT {_INGESTION_COLUMNS} FROM ingestions i WHERE i.id = :id AND i.tenant_id = :tenant_id",
+)
+_HAS_INGESTION = named(
+    "tenants.has_ingestion",
+    "Whether a tenant has an ingestion of this id.",
+    "SELECT EXISTS (SELECT FROM ingestions WHERE id = :id AND tenant_id = :tenant_id)",
 )
 _INGESTIONS = named(
     "tenants.ingestions",
@@ -38,31 +46,22 @@ _RUN = named(
     "One run of a tenant by its id.",
     f"SELECT {_RUN_COLUMNS} FROM runs r WHERE r.id = :id AND r.tenant_id = :tenant_id",
 )
-_RUNS = """SELECT {columns} FROM runs r
-    WHERE {of} AND (CAST(:before_id AS bigint) IS NULL OR r.id < :before_id) {status}
+_RUNS = f"""SELECT {_RUN_COLUMNS} FROM runs r
+    WHERE {{of}} AND (CAST(:before_id AS bigint) IS NULL OR r.id < :before_id) {{status}}
     ORDER BY r.id DESC LIMIT :limit"""
+_RUN_TOLD = (
+    json_pages.columns(runs_table, *(name for name in records.names(Run) if name != "worker"))
+    + ", CAST(extract(epoch FROM f.ended_at - f.started_at) AS float8) AS duration_seconds"
+)
 _OF_TENANT, _OF_INGESTION = "r.tenant_id = :tenant_id", "r.ingestion_id = :ingestion_id"
 _IN_STATUS = "AND r.status = :status"
 _RUN_PAGES = {
-    (False, False): named(
-        "tenants.runs",
-        "The newest runs of a tenant, a page at a time.",
-        _RUNS.format(columns=_RUN_COLUMNS, of=_OF_TENANT, status=""),
-    ),
-    (False, True): named(
-        "tenants.runs_in_status",
-        "The newest runs of a tenant in one status, a page at a time.",
-        _RUNS.format(columns=_RUN_COLUMNS, of=_OF_TENANT, status=_IN_STATUS),
-    ),
-    (True, False): named(
-        "tenants.runs_of_ingestion",
-        "The newest runs of one ingestion, a page at a time.",
-        _RUNS.format(columns=_RUN_COLUMNS, of=_OF_INGESTION, status=""),
-    ),
-    (True, True): named(
+    (False, False): ("tenants.runs", "The newest runs of a tenant, a page at a time."),
+    (False, True): ("tenants.runs_in_status", "The newest runs of a tenant in one status, a page at a time."),
+    (True, False): ("tenants.runs_of_ingestion", "The newest runs of one ingestion, a page at a time."),
+    (True, True): (
         "tenants.runs_of_ingestion_in_status",
         "The newest runs of one ingestion in one status, a page at a time.",
-        _RUNS.format(columns=_RUN_COLUMNS, of=_OF_INGESTION, status=_IN_STATUS),
     ),
 }
 _FILE = named(
@@ -81,8 +80,22 @@ def ingestion(conn: Connection, tenant_id: str, ingestion_id: int) -> Ingestion:
     """
     row = conn.execute(_INGESTION, {"id": ingestion_id, "tenant_id": tenant_id}).mappings().one_or_none()
     if row is None:
-        raise NotKnown(f"there is no ingestion {ingestion_id}: it may have been deleted", field="ingestion_id")
+        raise _no_ingestion(ingestion_id)
     return records.ingestion(row)
+
+
+def require_ingestion(conn: Connection, tenant_id: str, ingestion_id: int) -> None:
+    """Make sure that the tenant has an ingestion of this id.
+
+    Raises:
+        NotKnown: it has none.
+    """
+    if not conn.scalar(_HAS_INGESTION, {"id": ingestion_id, "tenant_id": tenant_id}):
+        raise _no_ingestion(ingestion_id)
+
+
+def _no_ingestion(ingestion_id: int) -> NotKnown:
+    return NotKnown(f"there is no ingestion {ingestion_id}: it may have been deleted", field="ingestion_id")
 
 
 def ingestions(
@@ -109,13 +122,26 @@ def run(conn: Connection, tenant_id: str, run_id: int) -> Run:
     Raises:
         NotKnown: the tenant has none.
     """
-    row = conn.execute(_RUN, {"id": run_id, "tenant_id": tenant_id}).mappings().one_or_none()
+    row = conn.execute(_RUN, {"id": run_id, "tenant_id": tenant_id}).one_or_none()
     if row is None:
         raise NotKnown(f"there is no run {run_id}", field="run_id")
     return records.run(row)
 
 
-def runs(
+def runs(conn: Connection, tenant_id: str, *, limit: int, ingestion_id: int | None = None) -> list[Run]:
+    """The tenant's newest runs first.
+
+    Args:
+        ingestion_id: of this ingestion of the tenant, or of all where None.
+
+    Raises:
+        NotKnown: the tenant has no such ingestion.
+    """
+    statement, values = _runs(conn, tenant_id, ingestion_id, as_json=False)
+    return [records.run(row) for row in conn.execute(statement, values | {"before_id": None, "limit": limit})]
+
+
+def runs_page(
     conn: Connection,
     tenant_id: str,
     *,
@@ -123,8 +149,8 @@ def runs(
     before_id: int | None = None,
     ingestion_id: int | None = None,
     status: RunStatus | None = None,
-) -> list[Run]:
-    """The tenant's newest runs first.
+) -> JsonPage:
+    """A page of the tenant's runs, the newest first, as JSON.
 
     Args:
         before_id: only runs older than this one: the cursor of the next page.
@@ -133,17 +159,24 @@ def runs(
     Raises:
         NotKnown: the tenant has no such ingestion.
     """
+    statement, values = _runs(conn, tenant_id, ingestion_id, status, as_json=True)
+    return json_pages.read(conn, statement, values | {"before_id": before_id}, limit=limit)
+
+
+def _runs(
+    conn: Connection, tenant_id: str, ingestion_id: int | None, status: RunStatus | None = None, *, as_json: bool
+) -> tuple[TextClause, dict[str, Any]]:
     if ingestion_id is not None:
-        ingestion(conn, tenant_id, ingestion_id)
-    statement = _RUN_PAGES[ingestion_id is not None, status is not None]
-    values = {
-        "tenant_id": tenant_id,
-        "ingestion_id": ingestion_id,
-        "before_id": before_id,
-        "status": status,
-        "limit": limit,
-    }
-    return [records.run(row) for row in conn.execute(statement, values).mappings()]
+        require_ingestion(conn, tenant_id, ingestion_id)
+    statement = _run_statement(of_ingestion=ingestion_id is not None, in_status=status is not None, as_json=as_json)
+    return statement, {"tenant_id": tenant_id, "ingestion_id": ingestion_id, "status": status}
+
+
+@cache
+def _run_statement(*, of_ingestion: bool, in_status: bool, as_json: bool) -> TextClause:
+    of, status = _OF_INGESTION if of_ingestion else _OF_TENANT, _IN_STATUS if in_status else ""
+    rows = _RUNS.format(of=of, status=status)
+    return named(*_RUN_PAGES[of_ingestion, in_status], json_pages.page(rows, _RUN_TOLD) if as_json else rows)
 
 
 def cancel(conn: Connection, tenant_id: str, run_id: int) -> Run:
@@ -167,7 +200,7 @@ def file(conn: Connection, tenant_id: str, file_id: int) -> File:
     Raises:
         NotKnown: the tenant has none.
     """
-    row = conn.execute(_FILE, {"id": file_id, "tenant_id": tenant_id}).mappings().one_or_none()
+    row = conn.execute(_FILE, {"id": file_id, "tenant_id": tenant_id}).one_or_none()
     if row is None:
         raise NotKnown(f"there is no file {file_id}", field="file_id")
     return records.file(row)
