@@ -66,9 +66,7 @@ def test_an_ingestion_goes_on_as_if_nothing_happened_when_its_engine_is_switched
             run = runtime.run(ingestion, observer=Silent(), stopping=Event())
             assert (run.status, run.files_succeeded, run.files_failed) == ("SUCCESS", 2, 0), run.errors
             rows = catalog.load_table((namespace, "e")).scan().to_arrow().column("id").to_pylist()
-            assert sorted(rows, key=int) == [*range(at + 1), 100 + at, 200 + at], (
-                "the old version of the changed file left"
-            )
+            assert sorted(map(str, rows)) == sorted(map(str, [*range(at + 1), 100 + at, 200 + at])), "the old rows left"
 
 
 def test_a_load_that_is_called_off_is_interrupted_and_leaves_nothing_once_it_is_discarded(on_spark: SparkLoads) -> None:
