@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Place = str | tuple[datetime, int]
 """Where a file stands: its path; or when it changed, and its id."""
 
-MOST = 10_000
+MOST = 5_000
 """So many files are looked at for one page where a pattern is to be matched."""
 
 _COLUMNS = records.columns(File, "f")
