@@ -18,6 +18,7 @@ import pytest
 from botocore.config import Config
 from hypothesis import settings
 from sqlalchemy.engine import make_url
+from xdist.scheduler import LoadScopeScheduling
 
 from autoloader.engines.spark.session import Cluster
 from autoloader.errors import StackError
@@ -41,7 +42,7 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
-SLOW_FIRST = ("stack", "workers", "end_to_end", "api")
+SLOW_FIRST = ("contract", "stack", "workers", "end_to_end", "api")
 """Folders whose files take long one by one: begun last, they would leave a core idle at the end."""
 
 
@@ -53,6 +54,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return SLOW_FIRST.index(folder) if folder in SLOW_FIRST else len(SLOW_FIRST)
 
     items.sort(key=turn)
+
+
+class SparkTogether(LoadScopeScheduling):
+    """Modules are shared out among the processes; what needs Spark is done by one of them, on one server."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "spark" if "[spark" in nodeid or "contract_spark" in nodeid else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SparkTogether | None:
+    """In place of the plain ``loadscope``."""
+    return SparkTogether(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -93,7 +106,14 @@ def connections(home: Path) -> Connections:
 @pytest.fixture(scope="session")
 def with_spark(home: Path, connections: Connections) -> Connections:
     """The same stack with a Spark Connect server, started for the first test that needs it."""
-    spark = SparkInstall(folder=load_settings().spark_dir.expanduser(), memory="1500m", threads=2)
+    spark = SparkInstall(
+        folder=load_settings().spark_dir.expanduser(),
+        memory="1500m",
+        threads=2,
+        # Many small queries, none of them long: compiling them well costs more than it gains.
+        java_options="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        settings={"spark.sql.codegen.wholeStage": "false", "spark.sql.shuffle.partitions": "2"},
+    )
     try:
         java_home()
         _ = spark.home

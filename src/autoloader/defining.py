@@ -258,7 +258,8 @@ def _kept(name: str, before: str | None, *, field: str, moved: bool) -> str:
         raise UsageError(f"{name} is {MASK}, which stands for the saved one, and there is none: give it", field=field)
     if moved and before.startswith(SEALED):
         # Whoever may edit but does not know the keys could have them sent to an endpoint of their own.
-        raise UsageError(f"{name}: the endpoint is another one, so give the secret anew", field=field)
+        kind = "token" if name == "spark_connect_token" else "key"
+        raise UsageError(f"{name}: the endpoint is another one, so give the {kind} anew", field=field)
     return before
 
 

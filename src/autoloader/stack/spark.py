@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from autoloader.errors import StackError
@@ -36,11 +36,15 @@ class SparkInstall:
         folder: as ``make spark`` leaves it: ``server`` with Spark, ``jars`` with Iceberg and S3.
         memory: of its JVM, as Spark writes sizes (``2g``).
         threads: tasks at once.
+        java_options: for its JVM.
+        settings: of Spark, besides those it needs here.
     """
 
     folder: Path
     memory: str
     threads: int
+    java_options: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def home(self) -> Path:
@@ -142,6 +146,7 @@ class SparkConnect:
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.driver.extraClassPath": f"{install.folder / 'jars'}/*",
+            "spark.driver.extraJavaOptions": install.java_options,
             "spark.ui.enabled": "false",
             "spark.local.dir": str(self._folder / "local"),
             "spark.sql.warehouse.dir": str(self._folder / "warehouse"),
@@ -150,6 +155,7 @@ class SparkConnect:
             "spark.connect.grpc.binding.address": "127.0.0.1",
             "spark.connect.grpc.binding.port": str(port),
             "spark.connect.authenticate.token": self.token,
+            **install.settings,
         }
 
     def _iceberg(self) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 USER = "autoloader"
 FIELD = "spark_connect_url"
 _POLL_SECONDS = 0.5
+_RETRIES = 6
+_LONGEST_PAUSE_MILLISECONDS = 2000
 _SECRETS = re.compile(r"(?i)((?:token|secret|password|access[._]key)\S*?[=:]\s*)\S+")
 _LOST = ("UNAVAILABLE", "INVALID_HANDLE.SESSION", "DEADLINE_EXCEEDED", "Connection reset")
 _REFUSED = ("UNAUTHENTICATED", "PERMISSION_DENIED", "CERTIFICATE_VERIFY_FAILED")
@@ -75,8 +78,7 @@ def opened(cluster: Cluster, session_id: UUID) -> Iterator[SparkSession]:
     with translated(cluster):
         spark = _session(cluster, session_id)
         try:
-            for name, value in SETTINGS.items():
-                spark.conf.set(name, value)
+            spark.conf._set_all(dict(SETTINGS), silent=False)  # noqa: SLF001  one request where ``set`` makes one each
             yield spark
         finally:
             _close(spark)
@@ -84,12 +86,16 @@ def opened(cluster: Cluster, session_id: UUID) -> Iterator[SparkSession]:
 
 def _session(cluster: Cluster, session_id: UUID) -> SparkSession:
     try:
-        from pyspark.sql.connect.session import SparkSession  # noqa: PLC0415  only who uses Spark needs it
+        from pyspark.sql.connect.client.retries import DefaultPolicy  # noqa: PLC0415  only who uses Spark needs it
+        from pyspark.sql.connect.session import SparkSession  # noqa: PLC0415  likewise
     except ImportError:
         raise UsageError(
             "the engine spark needs a package: pip install 'iceberg-autoloader[spark]'", field="engine"
         ) from None
     session: SparkSession = SparkSession.Builder().remote(cluster.address(session_id)).create()
+    # By default a client tries for ten minutes, and says nothing; a load that cannot reach its cluster waits again.
+    session.client.set_retry_policies([DefaultPolicy(max_retries=_RETRIES, max_backoff=_LONGEST_PAUSE_MILLISECONDS)])
+    warnings.filterwarnings("ignore", r"\[RETRIES_EXCEEDED\]")  # it is raised as well
     return session
 
 
@@ -98,6 +104,7 @@ def _close(spark: SparkSession) -> None:
     import grpc  # noqa: PLC0415
     from pyspark.errors import PySparkException  # noqa: PLC0415
 
+    spark.client.set_retry_policies([])
     try:
         spark.client.release_session()
     except (PySparkException, grpc.RpcError) as error:
