@@ -7,6 +7,7 @@ STAMP := $(VENV)/.installed
 SPARK_DIR ?= $(HOME)/.cache/autoloader/spark
 SPARK_CLIENT := $(VENV)/.installed-spark
 SPARK_SERVER := $(SPARK_DIR)/.installed-$(shell cat spark/server.lock spark/pom.xml | cksum | cut -d ' ' -f 1)
+PATIENT := --quiet --disable-pip-version-check --timeout 120 --retries 10
 SPARK_CAN := $(and $(shell command -v java),$(shell command -v mvn))
 
 .DEFAULT_GOAL := help
@@ -27,18 +28,21 @@ $(STAMP): requirements.lock pyproject.toml
 spark: $(SPARK_CLIENT) $(SPARK_SERVER) ## Spark Connect for `autoloader up --spark`; needs Java 17 and Maven
 
 $(SPARK_CLIENT): $(STAMP) requirements-spark.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-spark.lock
+	$(BIN)/python -m pip install $(PATIENT) --require-hashes --requirement requirements-spark.lock
 	@touch $@
 
+# Some 600 MB, fetched once. Two checkouts that want it at the same time: the second waits, and finds it there.
 $(SPARK_SERVER): $(STAMP)
 	@test -n "$(SPARK_CAN)" || { echo "Spark needs Java 17 and Maven on the PATH: install them, or use the engine embedded"; exit 1; }
-	mkdir -p $(SPARK_DIR)
-	mvn -q -B -f spark/pom.xml dependency:copy-dependencies -DoutputDirectory=$(SPARK_DIR)/jars
-	rm -rf $(SPARK_DIR)/server.new
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
-	  --target $(SPARK_DIR)/server.new --requirement spark/server.lock
-	rm -rf $(SPARK_DIR)/server && mv $(SPARK_DIR)/server.new $(SPARK_DIR)/server
-	@touch $@
+	@mkdir -p $(SPARK_DIR)
+	flock $(SPARK_DIR)/.lock sh -e -c 'test ! -e $@ || exit 0; \
+	  mvn() { command mvn -q -B -f spark/pom.xml dependency:copy-dependencies -DoutputDirectory=$(SPARK_DIR)/jars; }; \
+	  mvn || mvn || mvn; \
+	  rm -rf $(SPARK_DIR)/server.new; \
+	  $(BIN)/python -m pip install $(PATIENT) --require-hashes --no-deps \
+	    --target $(SPARK_DIR)/server.new --requirement spark/server.lock; \
+	  rm -rf $(SPARK_DIR)/server; mv $(SPARK_DIR)/server.new $(SPARK_DIR)/server; \
+	  touch $@'
 
 demo: setup ## The whole job on real data, in under a minute
 	$(BIN)/autoloader demo
