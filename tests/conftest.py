@@ -5,6 +5,7 @@ One stack for each test process; below it every test has a database, a prefix of
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import uuid
@@ -17,9 +18,15 @@ import pytest
 from botocore.config import Config
 from hypothesis import settings
 from sqlalchemy.engine import make_url
+from xdist.scheduler import LoadScopeScheduling
 
+from autoloader.engines.spark.session import Cluster
+from autoloader.errors import StackError
 from autoloader.ledger.database import upgrade
+from autoloader.settings import load_settings
 from autoloader.stack import Stack
+from autoloader.stack.programs import java_home
+from autoloader.stack.spark import SparkInstall
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +42,7 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
-SLOW_FIRST = ("stack", "workers", "end_to_end", "api")
+SLOW_FIRST = ("contract", "stack", "workers", "end_to_end", "api")
 """Folders whose files take long one by one: begun last, they would leave a core idle at the end."""
 
 
@@ -55,6 +62,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=turn)
 
 
+class SparkTogether(LoadScopeScheduling):
+    """Modules are shared out among the processes; what needs Spark is done by one of them, on one server."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "spark" if "[spark" in nodeid or "contract_spark" in nodeid else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SparkTogether | None:
+    """In place of the plain ``loadscope``."""
+    return SparkTogether(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """In CI (``AUTOLOADER_NO_SKIP``) a test that was skipped is a test that failed: nothing is left out in silence."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
@@ -66,21 +85,18 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session")
-def connections(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connections]:
-    """The embedded stack, started for this test process and stopped after it.
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The home of the embedded stack, started for this test process and stopped after it.
 
     ``AUTOLOADER_TEST_HOME`` names the home of a stack that runs already: it is used instead, and left running.
     """
     if running := os.environ.get("AUTOLOADER_TEST_HOME"):
-        found = Stack(Path(running)).connections()
-        assert found is not None, f"AUTOLOADER_TEST_HOME: no stack runs in {running}"
-        yield found
+        yield Path(running)
         return
     home = tmp_path_factory.mktemp("stack")
     stack = Stack(home)
-    started = stack.start()
-    without_safety(started)
-    yield started
+    without_safety(stack.start())
+    yield home
     stack.stop()
     shutil.rmtree(home)
 
@@ -94,6 +110,42 @@ def without_safety(connections: Connections) -> None:
         for setting in ("fsync", "full_page_writes"):
             admin.execute(f"ALTER SYSTEM SET {setting} = off".encode())
         admin.execute("SELECT pg_reload_conf()")
+
+
+@pytest.fixture(scope="session")
+def connections(home: Path) -> Connections:
+    """Where the parts of the embedded stack are."""
+    found = Stack(home).connections()
+    assert found is not None, f"no stack runs in {home}"
+    return found
+
+
+@pytest.fixture(scope="session")
+def with_spark(home: Path, connections: Connections) -> Connections:
+    """The same stack with a Spark Connect server, started for the first test that needs it."""
+    spark = SparkInstall(
+        folder=load_settings().spark_dir.expanduser(),
+        memory="1500m",
+        threads=2,
+        # Many small queries, none of them long: compiling them well costs more than it gains.
+        java_options="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        settings={"spark.sql.codegen.wholeStage": "false", "spark.sql.shuffle.partitions": "2"},
+    )
+    try:
+        java_home()
+        _ = spark.home
+        importlib.import_module("pyspark.sql.connect.session")
+    except (StackError, ImportError) as missing:
+        pytest.skip(f"these tests need Spark: {missing}")
+    assert connections.database_url
+    return Stack(home, spark).start()
+
+
+@pytest.fixture(scope="session")
+def cluster(with_spark: Connections) -> Cluster:
+    """Where Spark Connect answers."""
+    assert with_spark.spark_connect_url is not None
+    return Cluster(url=with_spark.spark_connect_url, token=with_spark.spark_connect_token)
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,8 @@ import structlog
 
 from autoloader.engines import Work
 from autoloader.errors import Interrupted, LeaseLost, LedgerUnavailable
-from autoloader.lake.data_files import Uploader, discard
+from autoloader.lake.data_files import discard
+from autoloader.lake.intake import Intake
 from autoloader.lake.publish import Change, publish
 from autoloader.lake.snapshots import INGESTION_PROPERTY, RUN_ID_PROPERTY
 from autoloader.lake.tables import shape
@@ -91,7 +92,7 @@ def carry_out(means: Means, load: Load, claimed: Sequence[ClaimedFile]) -> None:
         table = None
         try:
             table = means.open_table()
-            change = _prepare(
+            change, published = _prepare(
                 means,
                 load,
                 claimed,
@@ -103,7 +104,7 @@ def carry_out(means: Means, load: Load, claimed: Sequence[ClaimedFile]) -> None:
             # Also Ctrl-C and errors nobody foresaw: nothing was published, so the files need not wait for the lease.
             _give_up(means.database, load, table, error)
             raise
-        marks = {INGESTION_PROPERTY: means.ingestion.name, RUN_ID_PROPERTY: str(load.run_id)}
+        marks = {INGESTION_PROPERTY: means.ingestion.name, RUN_ID_PROPERTY: str(load.run_id)} | published
         with _turn_to_publish[load.table_name]:
             snapshot_id = publish(table, load.id, change, renewal.renew, marks=marks)
         with transaction(means.database) as connection:
@@ -127,13 +128,17 @@ def _prepare(
     *,
     lost: Callable[[], bool],
     stopped: Callable[[], bool],
-) -> Change:
-    """Data files in the table's storage but in no snapshot yet; what became of each file, in the ledger."""
-    uploader = Uploader(table, load.id)
+) -> tuple[Change, dict[str, str]]:
+    """Data files in the table's storage but in no branch yet, and what the summary must say of where they come from.
+
+    What became of each file is in the ledger by then.
+    """
+    intake = Intake(table, load.id)
     added: list[DataFileEntry] = []
     with _spool(means.spool / str(load.id)) as spool:
         work = Work(
             load_id=load.id,
+            table_name=load.table_name,
             loaded_at=load.started_at,
             files=claimed,
             reading=means.reading,
@@ -143,14 +148,14 @@ def _prepare(
             cancelled=lambda: lost() or stopped(),
         )
         try:
-            outcomes = means.engine.prepare(work, lambda made: added.append(uploader.upload(made)), means.report)
+            outcomes = means.engine.prepare(work, lambda made: added.extend(intake.take(made)), means.report)
         except LeaseLost:
             if lost():
                 raise
             raise Interrupted(f"load {load.id} was stopped before it was published; its files wait again") from None
     with transaction(means.database) as connection:
         loads.store_outcomes(connection, load.id, outcomes)
-    return _change(means.ingestion, claimed, outcomes, added)
+    return _change(means.ingestion, claimed, outcomes, added), intake.marks
 
 
 def _change(

@@ -9,6 +9,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 from autoloader import model
 from autoloader.defining import shown
 from autoloader.model import (
+    EngineName,
     FileStatus,
     FormatType,
     IngestionStatus,
@@ -70,7 +71,7 @@ class Ingestion(Answer):
     write_mode: WriteMode
     partition_columns: list[str]
     table_properties: dict[str, str]
-    engine: str
+    engine: EngineName
     cluster_id: str | None
     spark_connect_url: str | None
     spark_connect_token: str | None

@@ -112,7 +112,7 @@ def in_time(work: Callable[[], Result], seconds: float = SECONDS) -> Result:
 
 def _drafted(runtime: Runtime, caller: Caller, body: NewIngestion) -> Checked:
     draft = body.model_dump(by_alias=True)
-    require_may_use(caller, draft["source_credentials"])
+    require_may_use(caller, draft)
     return dataclasses.replace(defining.define(draft, runtime.vault), tenant_id=caller.tenant_id)
 
 
@@ -126,7 +126,7 @@ def _changed(runtime: Runtime, caller: Caller, ingestion_id: int, changes: Inges
         return saved
     caller.require(Scope.ADMIN)
     require_may_change(caller, saved, draft)
-    changed = defining.define(draft, runtime.vault, saved.source_credentials)
+    changed = defining.define(draft, runtime.vault, saved)
     return dataclasses.replace(changed, tenant_id=caller.tenant_id)
 
 
@@ -142,7 +142,7 @@ def _tested(runtime: Runtime, ingestion: Checked) -> answers.Connection:
 def _previewed(runtime: Runtime, ingestion: Checked) -> answers.Preview:
     def work() -> answers.Preview:
         with runtime.open_store(ingestion) as store:
-            seen = look(store, runtime.engine(ingestion), ingestion, BOUNDS)
+            seen = look(store, runtime.embedded(), ingestion, BOUNDS)
         return _told(seen)
 
     return in_time(work)
