@@ -43,8 +43,8 @@ memory is the highest of all rounds.
 - **bare listing** is obstore listing the same prefix; its time is taken without its start.
 - **2 workers**, **10 workers** are so many `autoloader worker --concurrency 1` processes, up before the clock and
   warmed up by loading the same files into another table, with loads of 500 files; the time is from the trigger of the
-  run to its end, by the ledger, and so is the processor's. Memory is what all of them hold at the end. *10,000 files beside 49 others* is 50
-  ingestions triggered at once, the large one first, and two workers.
+  run to its end, by the ledger, and so is the processor's. Memory is what all of them hold at the end. *10,000 files
+  beside 49 others* is 50 ingestions triggered at once, the large one first, and two workers.
 - **API**: a ledger with 1,000,000 files of four ingestions (20 ingestions, 100,000 runs, as many entries of history as
   files), made by SQL; `autoloader serve`, one process; 16 clients in a process of their own, each of which sends ten
   requests in a second, 160 all together, with a token, over a connection that it keeps. Each asks every route in a
