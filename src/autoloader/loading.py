@@ -16,6 +16,7 @@ import shutil
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from threading import Event, Lock
 from typing import TYPE_CHECKING
@@ -24,12 +25,14 @@ import structlog
 
 from autoloader.engines import Work
 from autoloader.errors import Interrupted, LeaseLost, LedgerUnavailable
-from autoloader.lake.data_files import Uploader, discard
+from autoloader.lake.data_files import discard
+from autoloader.lake.intake import Intake
 from autoloader.lake.publish import Change, publish
 from autoloader.lake.snapshots import INGESTION_PROPERTY, RUN_ID_PROPERTY
 from autoloader.lake.tables import shape
 from autoloader.ledger import loads, runs
 from autoloader.ledger.database import transaction
+from autoloader.ledger.locks import in_turn
 from autoloader.model import FileStatus, WriteMode
 from autoloader.renewal import Renewal
 
@@ -47,7 +50,9 @@ if TYPE_CHECKING:
     from autoloader.plan import Lease
 
 _turn_to_publish: defaultdict[str, Lock] = defaultdict(Lock)
-"""By table: threads of one process publish one after another, as contending for main costs each of them more."""
+"""By table: the threads of a process ask for their turn one after another, so that one connection waits for it."""
+PATIENCE = timedelta(seconds=10)
+"""How long a worker waits for its turn to publish: whoever has it may have been stopped, and it is safe without."""
 
 log = structlog.get_logger(__name__)
 
@@ -91,7 +96,7 @@ def carry_out(means: Means, load: Load, claimed: Sequence[ClaimedFile]) -> None:
         table = None
         try:
             table = means.open_table()
-            change = _prepare(
+            change, published = _prepare(
                 means,
                 load,
                 claimed,
@@ -103,8 +108,8 @@ def carry_out(means: Means, load: Load, claimed: Sequence[ClaimedFile]) -> None:
             # Also Ctrl-C and errors nobody foresaw: nothing was published, so the files need not wait for the lease.
             _give_up(means.database, load, table, error)
             raise
-        marks = {INGESTION_PROPERTY: means.ingestion.name, RUN_ID_PROPERTY: str(load.run_id)}
-        with _turn_to_publish[load.table_name]:
+        marks = {INGESTION_PROPERTY: means.ingestion.name, RUN_ID_PROPERTY: str(load.run_id)} | published
+        with _turn_to_publish[load.table_name], in_turn(means.database, f"publish {load.table_name}", PATIENCE):
             snapshot_id = publish(table, load.id, change, renewal.renew, marks=marks)
         with transaction(means.database) as connection:
             if not loads.finish(connection, load.id, snapshot_id):
@@ -127,13 +132,17 @@ def _prepare(
     *,
     lost: Callable[[], bool],
     stopped: Callable[[], bool],
-) -> Change:
-    """Data files in the table's storage but in no snapshot yet; what became of each file, in the ledger."""
-    uploader = Uploader(table, load.id)
+) -> tuple[Change, dict[str, str]]:
+    """Data files in the table's storage but in no branch yet, and what the summary must say of where they come from.
+
+    What became of each file is in the ledger by then.
+    """
+    intake = Intake(table, load.id)
     added: list[DataFileEntry] = []
     with _spool(means.spool / str(load.id)) as spool:
         work = Work(
             load_id=load.id,
+            table_name=load.table_name,
             loaded_at=load.started_at,
             files=claimed,
             reading=means.reading,
@@ -143,14 +152,14 @@ def _prepare(
             cancelled=lambda: lost() or stopped(),
         )
         try:
-            outcomes = means.engine.prepare(work, lambda made: added.append(uploader.upload(made)), means.report)
+            outcomes = means.engine.prepare(work, lambda made: added.extend(intake.take(made)), means.report)
         except LeaseLost:
             if lost():
                 raise
             raise Interrupted(f"load {load.id} was stopped before it was published; its files wait again") from None
     with transaction(means.database) as connection:
         loads.store_outcomes(connection, load.id, outcomes)
-    return _change(means.ingestion, claimed, outcomes, added)
+    return _change(means.ingestion, claimed, outcomes, added), intake.marks
 
 
 def _change(
