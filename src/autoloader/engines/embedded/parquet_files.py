@@ -9,10 +9,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from autoloader.engines.embedded.footers import check_columns
 from autoloader.engines.embedded.spool import room
 from autoloader.engines.embedded.sql import literal, quote
 from autoloader.engines.embedded.values import final_type
+from autoloader.engines.footers import check_columns
 from autoloader.errors import FileError, FileUnreadable
 
 if TYPE_CHECKING:
