@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from autoloader.engines import Work
-from autoloader.errors import Interrupted, LeaseLost, LedgerUnavailable
+from autoloader.errors import Interrupted, LakeError, LeaseLost, LedgerUnavailable
+from autoloader.failpoints import Step, reached
 from autoloader.lake.data_files import Uploader, discard
 from autoloader.lake.publish import Change, publish
 from autoloader.lake.snapshots import INGESTION_PROPERTY, RUN_ID_PROPERTY
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine as Database
 
     from autoloader.engines import Engine, Progress, Reading
-    from autoloader.model import ClaimedFile, Ingestion, Load, Outcome
+    from autoloader.model import ClaimedFile, DataFile, Ingestion, Load, Outcome
     from autoloader.objects import ObjectStore
     from autoloader.plan import Lease
 
@@ -90,6 +91,7 @@ def carry_out(means: Means, load: Load, claimed: Sequence[ClaimedFile]) -> None:
         log.info("load.claimed", files=len(claimed), bytes=load.bytes)
         table = None
         try:
+            reached(Step.LOAD_CLAIMED)
             table = means.open_table()
             change = _prepare(
                 means,
@@ -106,10 +108,12 @@ def carry_out(means: Means, load: Load, claimed: Sequence[ClaimedFile]) -> None:
         marks = {INGESTION_PROPERTY: means.ingestion.name, RUN_ID_PROPERTY: str(load.run_id)}
         with _turn_to_publish[load.table_name]:
             snapshot_id = publish(table, load.id, change, renewal.renew, marks=marks)
+        reached(Step.LOAD_PUBLISHED)
         with transaction(means.database) as connection:
             if not loads.finish(connection, load.id, snapshot_id):
                 raise LeaseLost(f"load {load.id} was taken over after it landed; its recoverer records the outcome")
         log.info("load.committed", snapshot=snapshot_id)
+        reached(Step.LOAD_FINISHED)
 
 
 def _renew(means: Means, load: Load, called_off: Event) -> bool:
@@ -131,6 +135,11 @@ def _prepare(
     """Data files in the table's storage but in no snapshot yet; what became of each file, in the ledger."""
     uploader = Uploader(table, load.id)
     added: list[DataFileEntry] = []
+
+    def put(made: DataFile) -> None:
+        added.append(uploader.upload(made))
+        reached(Step.LOAD_PUT)
+
     with _spool(means.spool / str(load.id)) as spool:
         work = Work(
             load_id=load.id,
@@ -143,13 +152,15 @@ def _prepare(
             cancelled=lambda: lost() or stopped(),
         )
         try:
-            outcomes = means.engine.prepare(work, lambda made: added.append(uploader.upload(made)), means.report)
+            outcomes = means.engine.prepare(work, put, means.report)
         except LeaseLost:
             if lost():
                 raise
             raise Interrupted(f"load {load.id} was stopped before it was published; its files wait again") from None
+    reached(Step.LOAD_PREPARED)
     with transaction(means.database) as connection:
         loads.store_outcomes(connection, load.id, outcomes)
+    reached(Step.LOAD_STORED)
     return _change(means.ingestion, claimed, outcomes, added)
 
 
@@ -166,15 +177,23 @@ def _change(
 
 
 def _give_up(database: Database, load: Load, table: Table | None, error: BaseException) -> None:
-    """Nothing was published and, as this worker stops here, nothing will be: the files may be claimed again."""
+    """Nothing was published and, as this worker stops here, nothing will be: the files may be claimed again.
+
+    First the data files go, whoever owns the load by now: nothing of it was ever sent to the catalog, so they are
+    nobody's. If they cannot be deleted now, the load stays RUNNING, and recovery deletes them once its lease passes.
+    """
+    kind = type(error).__name__
+    try:
+        if table is not None:
+            discard(table, load.id)
+    except LakeError as storage:
+        log.warning("load.left_to_recovery", error=kind, reason=str(error), leftovers=str(storage))
+        return
     if isinstance(error, LeaseLost | LedgerUnavailable):
         return
-    kind = type(error).__name__
     with transaction(database) as connection:
-        owned = loads.fail(connection, load.id, kind, str(error) or kind)
+        loads.fail(connection, load.id, kind, str(error) or kind)
     log.warning("load.failed", error=kind, reason=str(error))
-    if owned and table is not None:
-        discard(table, load.id)
 
 
 @contextmanager

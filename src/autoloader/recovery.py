@@ -1,19 +1,24 @@
 """Lost loads: look at the table, fence it, settle what the look found.
 
     RUNNING ─lease passed─▶ LOST ──look──▶ its load id is in the ancestry of main ──▶ COMMITTED, by the stored outcomes
-                                   └─────▶ it is not: a fence is committed ──────────▶ FAILED, files wait again
+                              │    └─────▶ it is not: a fence is committed ──▶ its data files are deleted
+                              │                                               ──▶ FAILED, files wait again
+                              └──the history is cut off──▶ stays LOST, with the reason; a person decides
 
-Any worker may do this at any time, many at once: every step is one conditional statement or one compare-and-swap.
-A load whose evidence is gone stays LOST and is shown to a person; nothing is decided by a guess.
+Any worker may do this at any time, many at once: every step is one conditional statement or one compare-and-swap, and
+doing it again changes nothing. The verdict is written last, so whoever dies on the way leaves the load LOST, and the
+next one does what is left. Nothing is decided by a guess. See docs/adr/0012-recovery-by-evidence.md.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
 
-from autoloader.errors import HistoryTooShort, LakeError
+from autoloader.errors import AutoloaderError, CatalogUnavailable, HistoryTooShort, LedgerUnavailable
+from autoloader.failpoints import Step, reached
 from autoloader.lake.data_files import discard
 from autoloader.lake.fences import Fenced, fence
 from autoloader.lake.snapshots import Landed
@@ -28,11 +33,14 @@ if TYPE_CHECKING:
 
     from autoloader.model import Load
 
+PATIENCE = timedelta(seconds=20)
+"""How long one fence is tried before the other lost loads get their turn; the next round tries it again."""
+
 log = structlog.get_logger(__name__)
 
 
 def recover(database: Database, lost: Iterable[Load], open_table: Callable[[str], Table | None]) -> list[Load]:
-    """Settle lost loads.
+    """Settle lost loads. One that cannot be settled now keeps no other from it.
 
     Args:
         lost: as ``loads.expire`` gives them.
@@ -41,27 +49,53 @@ def recover(database: Database, lost: Iterable[Load], open_table: Callable[[str]
     Returns:
         The loads whose evidence is gone: they stay LOST until a person decides. A load whose catalog does not answer
         now is not among them; the next call tries again.
+
+    Raises:
+        LedgerUnavailable: the ledger cannot be reached; what was settled is settled.
     """
     undecidable = []
+    silent: set[str] = set()
     for load in lost:
+        if load.catalog in silent:
+            continue
         try:
             _settle(database, load, open_table(load.table_name))
+        except LedgerUnavailable:
+            raise
         except HistoryTooShort as error:
-            log.critical("load.undecidable", load=str(load.id), table=load.table_name, reason=str(error))
+            _keep_lost(database, load, error)
             undecidable.append(load)
-        except LakeError as error:
-            log.warning("load.not_recovered", load=str(load.id), table=load.table_name, reason=str(error))
+        except CatalogUnavailable as error:
+            silent.add(load.catalog)
+            _keep_lost(database, load, error)
+        except AutoloaderError as error:
+            _keep_lost(database, load, error)
+        except Exception:
+            log.exception("recovery.defect", load=str(load.id), table=load.table_name)
     return undecidable
 
 
 def _settle(database: Database, load: Load, table: Table | None) -> None:
     # A table that was dropped takes no late commit either: commits assert its UUID. So its loads are over.
-    found = Fenced() if table is None else fence(table, load.id, load.started_at)
-    with transaction(database) as connection:
-        if isinstance(found, Landed):
-            loads.settle_committed(connection, load.id, found.snapshot_id)
-        else:
-            loads.settle_failed(connection, load.id)
+    found = Fenced() if table is None else fence(table, load.id, load.started_at, patience=PATIENCE)
+    reached(Step.RECOVERY_FENCED)
     if table is not None and isinstance(found, Fenced):
         discard(table, load.id)
-    log.info("load.recovered", load=str(load.id), landed=isinstance(found, Landed))
+        reached(Step.RECOVERY_SWEPT)
+    with transaction(database) as connection:
+        if isinstance(found, Landed):
+            settled = loads.settle_committed(connection, load.id, found.snapshot_id)
+        else:
+            settled = loads.settle_failed(connection, load.id)
+    reached(Step.RECOVERY_SETTLED)
+    if settled:
+        log.info("load.recovered", load=str(load.id), landed=isinstance(found, Landed))
+
+
+def _keep_lost(database: Database, load: Load, error: AutoloaderError) -> None:
+    """Tell why the load cannot be settled now: in the ledger, and once in the log."""
+    with transaction(database) as connection:
+        news = loads.note(connection, load.id, error.error_type, str(error))
+    if news:
+        tell = log.critical if isinstance(error, HistoryTooShort) else log.warning
+        tell("load.not_recovered", load=str(load.id), table=load.table_name, reason=str(error))

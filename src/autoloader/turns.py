@@ -18,6 +18,7 @@ from autoloader import discovery
 from autoloader.discovery import Scope
 from autoloader.engines import Reading
 from autoloader.errors import HistoryTooShort, LeaseLost
+from autoloader.failpoints import Step, reached
 from autoloader.ledger import files, ingestions, loads, runs
 from autoloader.ledger.database import transaction
 from autoloader.model import ListingCounts, WriteMode
@@ -116,6 +117,7 @@ def list_source(parts: Parts, task: Task, store: ObjectStore) -> None:
         LeaseLost: another worker leads by now, or the run has ended.
         Interrupted: a person stopped it.
     """
+    reached(Step.RUN_LED)
     scope = _scope(parts, task.run)
     listing = discovery.Listing(worker=parts.worker, scope=scope, report=task.observer.listing, stopping=task.stopping)
     counts = discovery.discover(parts.database, task.ingestion, task.run.id, store, listing)
@@ -129,6 +131,7 @@ def list_source(parts: Parts, task: Task, store: ObjectStore) -> None:
     with transaction(parts.database) as connection:
         if not runs.listed(connection, task.run.id, parts.worker):
             raise LeaseLost(f"run {task.run.id} was taken over by another worker while it was listed")
+    reached(Step.RUN_LISTED)
 
 
 def _scope(parts: Parts, run: Run) -> Scope:
@@ -205,6 +208,7 @@ def recover(parts: Parts) -> list[Load]:
         lost = loads.expire(connection)
     if not lost:
         return []
+    reached(Step.RECOVERY_LOST)
     from autoloader import recovery  # noqa: PLC0415  see the module's first lines
 
     return recovery.recover(parts.database, lost, parts.open_table)

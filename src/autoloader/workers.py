@@ -112,6 +112,11 @@ def _serve(parts: Parts, halt: Stopping) -> None:
             log.warning("ledger.unavailable", reason=str(error))
             halt.gently.wait(LEDGER_AWAY)
             continue
+        except Exception:
+            # A thread that ended would be missed by nobody, and its process would go on doing less.
+            log.exception("worker.defect")
+            halt.gently.wait(LEDGER_AWAY)
+            continue
         poll = SHORTEST_POLL if busy else min(poll * 2, LONGEST_POLL)
         if not busy:
             halt.gently.wait(poll)

@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
 from autoloader.errors import HistoryTooShort
+from autoloader.failpoints import Step, reached
 from autoloader.lake.answers import Answer, until_clear
 from autoloader.lake.attempt import Attempt
 from autoloader.lake.removal import remove_nothing
@@ -103,5 +104,7 @@ class _Recovery:
             self.attempt.discard()
         self.attempt = Attempt(base)
         self.attempt.build((), remove_nothing(base), {FENCE_PROPERTY: str(self.load_id)})
+        reached(Step.RECOVERY_READ)
         self.attempt.send()
+        reached(Step.RECOVERY_SENT)
         return Answer.UNCLEAR  # even a clear yes is looked up: the fence must be seen in main's ancestry

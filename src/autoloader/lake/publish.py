@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from pyiceberg.typedef import EMPTY_DICT
 
 from autoloader.errors import LeaseLost
+from autoloader.failpoints import Step, reached
 from autoloader.lake.answers import Answer, until_clear
 from autoloader.lake.attempt import Attempt
 from autoloader.lake.removal import Removal, remove_everything, remove_nothing, remove_replaced
@@ -122,9 +123,12 @@ class _Publication:
         attempt = self._attempt_on(base)
         if attempt is None:
             return None
+        reached(Step.LOAD_READ)
         if not self.renew():
             raise LeaseLost(f"The load {self.load_id} is owned by another worker now; nothing more is sent for it.")
+        reached(Step.LOAD_RENEWED)
         answer = attempt.send()
+        reached(Step.LOAD_SENT)
         return attempt.snapshot_id if answer is Answer.LANDED else answer
 
     def _attempt_on(self, base: Table) -> Attempt | None:

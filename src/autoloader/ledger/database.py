@@ -29,6 +29,8 @@ _UPGRADE_LOCK = 0x6175746F6C6F6164  # "autoload": the advisory lock of those who
 _CONNECT_SECONDS = 10
 _POOL, _OVERFLOW = 10, 30
 _IDLE_SECONDS = 30.0
+_PAUSED_SECONDS = 10
+"""No transaction waits for anything but the database: one that rests so long belongs to a process that was paused."""
 
 
 def connect(url: str) -> Engine:
@@ -48,7 +50,7 @@ def connect(url: str) -> Engine:
         # Plans follow the values of each call: a generic plan over files in all states is a bad one.
         connect_args={"connect_timeout": _CONNECT_SECONDS, "prepare_threshold": None, "application_name": "autoloader"},
     )
-    event.listen(engine, "connect", _speak_utc)
+    event.listen(engine, "connect", _agree)
     event.listen(engine, "checkin", _left)
     event.listen(engine, "checkout", _require_alive)
     return engine
@@ -155,10 +157,10 @@ def _alembic(connection: Connection) -> Config:
     return config
 
 
-def _speak_utc(connection: Any, _record: object) -> None:  # noqa: ANN401  a psycopg connection, as the pool hands it
-    """Instants come back in UTC whatever the server's zone."""
+def _agree(connection: Any, _record: object) -> None:  # noqa: ANN401  a psycopg connection, as the pool hands it
+    """Instants come back in UTC whatever the server's zone; what a paused worker has locked is not locked for ever."""
     with connection.cursor() as cursor:
-        cursor.execute("SET TIME ZONE 'UTC'")
+        cursor.execute(f"SET TIME ZONE 'UTC'; SET idle_in_transaction_session_timeout = {_PAUSED_SECONDS * 1000}")
     connection.commit()
 
 

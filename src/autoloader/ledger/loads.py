@@ -97,7 +97,8 @@ _COMMIT = named(
     "loads.commit",
     "From RUNNING or LOST to COMMITTED, by whoever knows that it landed.",
     """
-    UPDATE loads SET state = 'COMMITTED', snapshot_id = :snapshot_id, ended_at = clock_timestamp()
+    UPDATE loads SET state = 'COMMITTED', snapshot_id = :snapshot_id, ended_at = clock_timestamp(),
+        error_type = NULL, error_message = NULL
     WHERE id = :load_id AND state = :state AND prepared_at IS NOT NULL RETURNING run_id""",
 )
 _FAIL = named(
@@ -120,6 +121,13 @@ _LOST = named(
     "loads.lost",
     "Every lost load, oldest first.",
     f"SELECT {_COLUMNS} FROM loads l WHERE l.state = 'LOST' ORDER BY l.started_at",
+)
+_NOTE = named(
+    "loads.note",
+    "Why a lost load cannot be settled now.",
+    """
+    UPDATE loads SET error_type = :error_type, error_message = :error_message
+    WHERE id = :load_id AND state = 'LOST' AND error_message IS DISTINCT FROM :error_message""",
 )
 _GET = named("loads.get", "One load by its id.", f"SELECT {_COLUMNS} FROM loads l WHERE l.id = :load_id")
 
@@ -262,6 +270,12 @@ def expire(conn: Connection) -> list[Load]:
     """
     conn.execute(_EXPIRE)
     return [records.load(row) for row in conn.execute(_LOST).mappings()]
+
+
+def note(conn: Connection, load_id: UUID, error_type: str, error_message: str) -> bool:
+    """Note why a LOST load cannot be settled now; False when that was known, or it is not LOST any more."""
+    reason = {"error_type": error_type, "error_message": records.storable(error_message)}
+    return conn.execute(_NOTE, {"load_id": load_id} | reason).rowcount == 1
 
 
 def get(conn: Connection, load_id: UUID) -> Load:

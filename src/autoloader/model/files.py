@@ -124,6 +124,11 @@ class Load:
     error_type: str | None = None
     error_message: str | None = None
 
+    @property
+    def catalog(self) -> str:
+        """The catalog of its table."""
+        return self.table_name.partition(".")[0]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileVersion:
