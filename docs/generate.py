@@ -40,8 +40,8 @@ def _cli() -> Iterator[str]:
     yield NOTE
     yield "# Command line\n"
     yield (
-        "Exit codes: 0 done · 1 some files failed · 2 wrong use · 3 could not run · 4 there are differences, where "
-        "`--detailed-exitcode` asks for it · 130 interrupted.\n"
+        "Exit codes: 0 done · 1 some files failed, or something differs · 2 wrong use · 3 could not run · "
+        "4 there are differences, where `--detailed-exitcode` asks for it · 130 interrupted.\n"
     )
     yield from _help(["autoloader"], cli)
     for name in COMMANDS:

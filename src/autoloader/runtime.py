@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import threading
 from contextlib import ExitStack, closing, contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Self
@@ -25,12 +26,14 @@ from autoloader.plan import Lease, LoadLimits
 from autoloader.schema import parse_schema
 from autoloader.turns import Parts, Task
 from autoloader.vault import Vault
+from autoloader.verifying import Asked, Sides, Unseen
 from autoloader.worker import work_on_run
 from autoloader.workers import work_forever
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime, timedelta
+    from pathlib import Path
     from threading import Event
     from types import TracebackType
 
@@ -38,10 +41,11 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
     from autoloader.engines import Engine
-    from autoloader.model import Ingestion, NewIngestion, Run
+    from autoloader.model import Difference, Ingestion, NewIngestion, Run, VerificationReport
     from autoloader.objects import ObjectStore
     from autoloader.settings import Connections, Settings
     from autoloader.turns import Observer
+    from autoloader.verifying import Watcher
 
 
 class Runtime:
@@ -136,6 +140,29 @@ class Runtime:
 
         return work_forever(self._parts(), concurrency=concurrency, stopping=stopping, grace=grace)
 
+    def verify(
+        self,
+        ingestion: Ingestion,
+        *,
+        tell: Callable[[Difference], None],
+        watcher: Watcher | None = None,
+        stopping: Event | None = None,
+    ) -> VerificationReport:
+        """Compare what the bucket, the ledger and the table of an ingestion say; nothing is changed by it.
+
+        Args:
+            tell: called with each difference.
+            stopping: set it to stop: Interrupted is raised then.
+
+        Raises:
+            AutoloaderError: as ``verifying.verification.verify``.
+        """
+        from autoloader.verifying.verification import verify  # noqa: PLC0415  see the module's first lines
+
+        halt = stopping or threading.Event()
+        asked = Asked(ingestion=ingestion, tell=tell, watcher=watcher or Unseen(), stopping=halt.is_set)
+        return verify(self._sides(), asked)
+
     @contextmanager
     def open_store(self, ingestion: NewIngestion) -> Iterator[ObjectStore]:
         """Open the bucket of an ingestion while the block goes on."""
@@ -215,5 +242,20 @@ class Runtime:
             engine=self.engine,
             lease=Lease(duration=settings.lease),
             limits=LoadLimits(max_files=settings.max_files_per_load, max_bytes=settings.max_bytes_per_load),
-            spool=settings.spool_dir or settings.home_dir / "spool",
+            spool=self._spool,
+            verifying=self._sides(),
         )
+
+    def _sides(self) -> Sides:
+        return Sides(
+            database=self.database,
+            open_store=self.open_store,
+            open_table=self.open_table,
+            spool=self._spool,
+            memory_limit=self.settings.memory_limit,
+            threads=self.settings.threads,
+        )
+
+    @property
+    def _spool(self) -> Path:
+        return self.settings.spool_dir or self.settings.home_dir / "spool"

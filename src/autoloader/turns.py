@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from autoloader.model import Ingestion, Load, Run
     from autoloader.objects import ObjectStore
     from autoloader.plan import Lease, LoadLimits
+    from autoloader.verifying import Sides
 
 ATTEMPTS = 5
 """Loads in a row that may fail as a whole, for a reason that may pass, before the run gives up."""
@@ -68,6 +69,7 @@ class Parts:
         ensure_table: opens the table of an ingestion, made if it is not there; raises TableMismatch if it does not fit.
         open_table: opens a table by its full name; None when there is none.
         engine: the engine an ingestion asks for.
+        verifying: what verifications work with.
     """
 
     worker: str
@@ -79,6 +81,7 @@ class Parts:
     lease: Lease
     limits: LoadLimits
     spool: Path
+    verifying: Sides
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

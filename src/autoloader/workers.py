@@ -3,7 +3,8 @@
     stopping set ──▶ no new turn; loads in hand go on ──grace nearly over──▶ what is not published is put back ──▶ end
 
 Each thread is a worker of its own, with a name of its own. Nothing that goes wrong with a run ends its thread: a reason
-that may pass postpones the run, any other ends it with that reason. One more thread recovers lost loads meanwhile.
+that may pass postpones the run, any other ends it with that reason. Two more threads recover lost loads and do
+verifications meanwhile: what may take minutes must not keep a turn waiting.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ def work_forever(parts: Parts, *, concurrency: int, stopping: Event, grace: time
     workers = [replace(parts, worker=f"{parts.worker}/{number}") for number in range(1, concurrency + 1)]
     threads = [Thread(target=_serve, args=(each, halt), name=each.worker, daemon=True) for each in workers]
     threads.append(Thread(target=_tend, args=(parts, halt), name=f"{parts.worker}/recovery", daemon=True))
+    threads.append(Thread(target=_verify, args=(parts, halt), name=f"{parts.worker}/verification", daemon=True))
     for thread in threads:
         thread.start()
     log.info("worker.started", worker=parts.worker, concurrency=concurrency)
@@ -213,6 +215,22 @@ def _tend(parts: Parts, halt: Stopping) -> None:
         except Exception:
             # A load that cannot be recovered must not keep the others from it for ever.
             log.exception("recovery.defect")
+
+
+def _verify(parts: Parts, halt: Stopping) -> None:
+    """Do the verifications that wait, one at a time, until it is time to stop; the one in hand then waits again."""
+    from autoloader.verifying.jobs import take_turn as verify_next  # noqa: PLC0415  it brings in DuckDB
+
+    worker = f"{parts.worker}/verification"
+    while not halt.gently.is_set():
+        try:
+            busy = verify_next(parts.verifying, worker, parts.lease, halt.gently)
+        except LedgerUnavailable as error:
+            log.warning("ledger.unavailable", reason=str(error))
+            halt.gently.wait(LEDGER_AWAY)
+            continue
+        if not busy:
+            halt.gently.wait(LONGEST_POLL)
 
 
 def _give_up_on(parts: Parts, load: Load) -> None:

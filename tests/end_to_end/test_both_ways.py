@@ -263,3 +263,29 @@ def test_ingestions_are_declared_in_files(anyone: User, tmp_path: Path) -> None:
     refused = anyone.tries("apply", str(folder), "--yes")
     assert refused.code == WRONG_USE
     assert "events.yaml:" in refused.err
+
+
+def test_what_differs_is_told_in_both_ways(anyone: User) -> None:
+    for number in range(3):
+        anyone.landing.put(f"{number}.json", lines({"id": number}))
+    anyone.creates("events")
+    anyone.runs("events")
+    assert "3 listed = 3 loaded + 0 failed + 0 skipped + 0 waiting" in anyone.types("verify", "events").out
+    anyone.catalog.load_table(f"{anyone.namespace}.events").delete("id = 1")
+
+    found = anyone.types("verify", "events", "--json", code=1).json
+
+    assert found["is_clean"] is False
+    assert found["report"]["differences"] == {"rows_missing": 1}
+    (difference,) = found["differences"]
+    assert (difference["file_path"], difference["expected"]) == (f"{anyone.landing.path}1.json", 1)
+    assert "1 thing differs: 1 rows_missing." in anyone.types("verify", "events", code=1).out
+    assert "did you mean events?" in anyone.types("verify", "event", code=WRONG_USE).err
+
+
+def test_why_it_cannot_be_verified_is_told_in_both_ways(anyone: User) -> None:
+    anyone.types(
+        "create", "events", "--source", "s3://no-such-bucket-here/x/", "--format", "json", "--table", "lake.a.b"
+    )
+
+    assert "no-such-bucket-here" in anyone.types("verify", "events", code=COULD_NOT_RUN).err

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import event
@@ -13,6 +14,7 @@ from tests.ledger.ledgers import LEASE, SOURCE, WORKER, Ledger, bad, good, later
 
 from autoloader.ledger import (
     browsing,
+    evidence,
     figures,
     files,
     idempotency,
@@ -23,12 +25,23 @@ from autoloader.ledger import (
     sealing,
     tenants,
     tokens,
+    verifications,
 )
 from autoloader.ledger.browsing import Wanted
-from autoloader.ledger.database import connect
+from autoloader.ledger.database import connect, consistent
 from autoloader.ledger.locks import alone
 from autoloader.ledger.statement import STATEMENTS
-from autoloader.model import FileStatus, Ingestion, IngestionStatus, RunStatus, RunTrigger, Scope
+from autoloader.model import (
+    Difference,
+    DifferenceKind,
+    FileStatus,
+    Ingestion,
+    IngestionStatus,
+    Reading,
+    RunStatus,
+    RunTrigger,
+    Scope,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -184,6 +197,7 @@ def use_everything(ledger: Ledger) -> None:
     ledger.end(run)
     look_at_everything(ledger, ingestion, run.id)
     keep_secrets(ledger, small)
+    verify(ledger, small)
     with ledger.transaction() as connection:
         files.retry(connection, ingestion.id, [refused.path])
     _, claimed = ledger.claims(run)
@@ -223,6 +237,29 @@ def keep_secrets(ledger: Ledger, ingestion: Ingestion) -> None:
         assert tokens.find(connection, secret) is not None
         tokens.list_all(connection)
         tokens.revoke(connection, "default", "plans")
+
+
+def verify(ledger: Ledger, ingestion: Ingestion) -> None:
+    with consistent(ledger.engine) as connection:
+        evidence.moment(connection)
+        evidence.count(connection, ingestion.id)
+        assert sum(map(len, evidence.files(connection, ingestion.id))) == 40
+        assert list(evidence.brought(connection, ingestion.id))
+        (found,) = evidence.loads(connection, ingestion.id)
+    with ledger.transaction() as connection:
+        known = evidence.known(connection, [UUID(load_id) for load_id, *_ in found], timedelta(minutes=1))
+        assert set(known.values()) == {(ingestion.id, False)}
+        job, _ = verifications.enqueue(connection, ingestion.id)
+        assert verifications.enqueue(connection, ingestion.id) == (job, False)
+        assert verifications.take_up(connection, "v", LEASE) is not None
+        verifications.renew(connection, job.id, "v", LEASE, Reading(what="table", done=1, total=2))
+        different = Difference(kind=DifferenceKind.ROWS_MISSING, message="m", table="t")
+        assert verifications.note(connection, job.id, "v", 0, [different])
+        verifications.differences_page(connection, job.id, limit=10)
+        verifications.get(connection, "default", ingestion.id, job.id)
+        verifications.newest(connection, ingestion.id, limit=10, before_id=job.id)
+        verifications.release(connection, job.id, "v")
+        verifications.fail(connection, job.id, "v", "CatalogUnavailable", "no answer")
 
 
 def look_at_everything(ledger: Ledger, ingestion: Ingestion, run_id: int) -> None:

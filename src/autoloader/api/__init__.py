@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from typing_extensions import override
 
 from autoloader import __version__
-from autoloader.api import files, health, ingestions, problems, runs, trying
+from autoloader.api import files, health, ingestions, problems, runs, trying, verifications
 from autoloader.api.callers import Remembered
 from autoloader.api.documents import DESCRIPTION, document
 from autoloader.api.figures import PREFIX, Figures, Timed
@@ -35,6 +35,7 @@ ROUTERS: tuple[tuple[str, APIRouter], ...] = (
     (PREFIX, ingestions.router),
     (PREFIX, runs.router),
     (PREFIX, files.router),
+    (PREFIX, verifications.router),
     ("", health.router),
 )
 TAGS = [
@@ -42,6 +43,10 @@ TAGS = [
     {"name": "looking", "description": "Look before you load: nothing is written."},
     {"name": "runs", "description": "One run is one trigger of an ingestion; workers do the job."},
     {"name": "files", "description": "What became of every file, and why."},
+    {
+        "name": "verifications",
+        "description": "Do the bucket, the ledger and the table say the same? A worker compares.",
+    },
     {"name": "health", "description": "For those who watch the service; no token is asked for."},
 ]
 

@@ -1,7 +1,7 @@
 """The command line. Commands are imported only when they are called, so that ``--help`` answers at once.
 
-Exit codes: 0 done · 1 some files failed · 2 wrong use · 3 could not run · 4 there are differences, where
-``--detailed-exitcode`` asks for it · 130 interrupted.
+Exit codes: 0 done · 1 some files failed, or something differs · 2 wrong use · 3 could not run · 4 there are
+differences, where ``--detailed-exitcode`` asks for it · 130 interrupted.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ COMMANDS = {
     "files": ("files:list_files", "List files and what became of them."),
     "explain": ("files:explain", "Tell the whole story of one file."),
     "retry": ("files:retry", "Let failed files be tried again by the next run."),
+    "verify": ("verifying:verify", "Compare bucket, ledger and table; list what differs."),
     "up": ("stack:up", "Start the whole service on this machine: stack, API, worker."),
     "down": ("stack:down", "Stop the embedded stack."),
     "status": ("stack:status", "Show which parts run, and where."),
@@ -70,6 +71,7 @@ ANYWHERE = {
     "files",
     "explain",
     "retry",
+    "verify",
 }
 """The commands that a service can do as well; the others are about this machine."""
 

@@ -37,6 +37,11 @@ def write_json(value: Any) -> None:  # noqa: ANN401  whatever a command answers
     click.echo(json.dumps(value, default=_plain, ensure_ascii=False, indent=2))
 
 
+def plain_json(value: Any) -> str:  # noqa: ANN401  likewise
+    """One JSON document on one line."""
+    return json.dumps(value, default=_plain, ensure_ascii=False)
+
+
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
     """Write a table, or the sentence ``empty`` when there is no row. Numbers stand on the right."""
     lines = [[cell if isinstance(cell, Text) else _cell(cell) for cell in row] for row in rows]

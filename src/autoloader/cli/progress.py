@@ -1,4 +1,4 @@
-"""The progress bar of a run: files, bytes, rows, rate and the time that is left, on stderr."""
+"""Progress bars on stderr: a run's files, bytes, rows, rate and the time that is left; how far a verification is."""
 
 from __future__ import annotations
 
@@ -17,9 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from autoloader import engines
-    from autoloader.model import ListingCounts
+    from autoloader.model import ListingCounts, Reading
 
 LONG_SECONDS = 10
+STEPS = {
+    "queued": "Queued",
+    "ledger": "Reading the ledger",
+    "bucket": "Listing the bucket",
+    "table": "Counting rows",
+    "storage": "Looking for leftovers",
+}
 
 
 class RunProgress:
@@ -72,9 +79,50 @@ class RunProgress:
             self._bars.update(self._loading, completed=self._bytes if self._all_bytes else self._files, details=details)
 
 
+class VerificationProgress:
+    """Draws how far a verification is."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._lock = threading.Lock()
+        self._tasks: dict[str, TaskID] = {}
+
+    def queued(self) -> None:
+        """It still waits for a worker."""
+        self._task("queued", "waiting for a worker")
+
+    def reading(self, seen: Reading) -> None:
+        """It has come so far."""
+        of = "" if seen.total is None else f" of {seen.total:,}"
+        task = self._task(seen.what, f"{seen.done:,}{of}")
+        self._bars.update(task, total=seen.total, completed=seen.done)
+
+    def _task(self, what: str, details: str) -> TaskID:
+        with self._lock:
+            if what not in self._tasks:
+                for before in self._tasks.values():
+                    self._bars.update(before, total=1, completed=1)
+                self._tasks[what] = self._bars.add_task(STEPS[what], total=None, details=details)
+            self._bars.update(self._tasks[what], details=details)
+            return self._tasks[what]
+
+
 @contextmanager
 def progress(*, quiet: bool) -> Iterator[RunProgress]:
     """Draw a run's progress while the block goes on; nothing is drawn for programs or where stderr is no terminal."""
+    with _bars(quiet=quiet) as bars:
+        yield RunProgress(bars)
+
+
+@contextmanager
+def verification_progress(*, quiet: bool) -> Iterator[VerificationProgress]:
+    """Likewise a verification's."""
+    with _bars(quiet=quiet) as bars:
+        yield VerificationProgress(bars)
+
+
+@contextmanager
+def _bars(*, quiet: bool) -> Iterator[Progress]:
     screen = Console(stderr=True, quiet=quiet)
     bars = Progress(
         TextColumn("{task.description}"),
@@ -86,4 +134,4 @@ def progress(*, quiet: bool) -> Iterator[RunProgress]:
         disable=quiet or not screen.is_terminal,
     )
     with bars:
-        yield RunProgress(bars)
+        yield bars

@@ -13,12 +13,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from threading import Event
 
     from autoloader.engines import Progress
-    from autoloader.model import File, FileStatus, FileVersion, Ingestion, ListingCounts, NewIngestion, Run
+    from autoloader.model import (
+        Difference,
+        File,
+        FileStatus,
+        FileVersion,
+        Ingestion,
+        ListingCounts,
+        NewIngestion,
+        Reading,
+        Run,
+        VerificationReport,
+    )
     from autoloader.objects.checking import Checked
     from autoloader.preview import Preview
 
@@ -79,6 +90,16 @@ class Watcher(Protocol):
 
     def progress(self, done: Progress) -> None:
         """So much was read since the last call."""
+
+
+class VerificationWatcher(Protocol):
+    """Who watches a verification. Called from any thread."""
+
+    def queued(self) -> None:
+        """It still waits for a worker."""
+
+    def reading(self, seen: Reading) -> None:
+        """It has come so far."""
 
 
 class Control(Protocol):
@@ -149,3 +170,12 @@ class Control(Protocol):
 
     def retry(self, name: str, paths: Sequence[str]) -> int:
         """Let FAILED files, all or those named, be tried again by the next run; how many."""
+
+    def verify(
+        self, name: str, tell: Callable[[Difference], None], watcher: VerificationWatcher, stopping: Event
+    ) -> VerificationReport:
+        """Compare bucket, ledger and table, and tell what differs; a service tells the first 10,000 of it.
+
+        Raises:
+            Interrupted: ``stopping`` was set before it had ended.
+        """

@@ -18,11 +18,11 @@ from autoloader.objects.checking import check
 from autoloader.objects.paths import parse_source_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from threading import Event
 
-    from autoloader.control import Wanted, Watcher
-    from autoloader.model import File, Ingestion, NewIngestion, Run
+    from autoloader.control import VerificationWatcher, Wanted, Watcher
+    from autoloader.model import Difference, File, Ingestion, NewIngestion, Run, VerificationReport
     from autoloader.objects.checking import Checked
     from autoloader.preview import Preview
     from autoloader.runtime import Runtime
@@ -163,6 +163,12 @@ class Direct:
         with transaction(self._runtime.database) as connection:
             ingestion = ingestions.by_name(connection, self._tenant, name)
             return ledger_files.retry(connection, ingestion.id, list(paths) or None)
+
+    def verify(
+        self, name: str, tell: Callable[[Difference], None], watcher: VerificationWatcher, stopping: Event
+    ) -> VerificationReport:
+        """This process does it itself."""
+        return self._runtime.verify(self.named(name), tell=tell, watcher=watcher, stopping=stopping)
 
     def _meant(self, name: str | None, changes: Mapping[str, Any]) -> NewIngestion:
         """The ingestion that is looked at; nothing is saved."""

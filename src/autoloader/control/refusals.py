@@ -35,6 +35,11 @@ def error_of(response: httpx.Response) -> AutoloaderError:
     return ServiceError(f"the service at {response.url} failed: {detail}")
 
 
+def error_named(kind: str, message: str) -> AutoloaderError:
+    """The error of which the service tells that it ended a job."""
+    return _KINDS.get(kind, ServiceError)(message)
+
+
 def _problem(response: httpx.Response) -> dict[str, Any] | None:
     """The problem document, or None where it is something else."""
     try:

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from autoloader.control import UNNAMED, Found, Standing, Story
 from autoloader.control.told import part, preview_of, value_of, values_of
-from autoloader.control.watching import watch
+from autoloader.control.watching import report_of, watch
 from autoloader.errors import UsageError
-from autoloader.model import File, FileStatus, FileVersion, Ingestion, Run
+from autoloader.model import Difference, File, FileStatus, FileVersion, Ingestion, Run, Verification
 from autoloader.objects.checking import Checked
 from autoloader.plan import unknown_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from threading import Event
 
-    from autoloader.control import Wanted, Watcher
+    from autoloader.control import VerificationWatcher, Wanted, Watcher
     from autoloader.control.wire import Wire
-    from autoloader.model import NewIngestion
+    from autoloader.model import NewIngestion, VerificationReport
     from autoloader.preview import Preview
 
 OBJECTS = ("format_options", "table_properties")
@@ -150,6 +150,24 @@ class Remote:
         path = f"/ingestions/{self.named(name).id}/files/retry"
         count: int = part(self._wire.send("POST", path, {"paths": list(paths)} if paths else None), "files")
         return count
+
+    def verify(
+        self, name: str, tell: Callable[[Difference], None], watcher: VerificationWatcher, stopping: Event
+    ) -> VerificationReport:
+        """A worker does it; here it is watched, and what it found is asked for page by page."""
+        root = f"/ingestions/{self.named(name).id}"
+        told = self._wire.send("POST", f"{root}/verify", headers=_once(), repeatable=True)
+        begun = value_of(Verification, told)
+        place = f"{root}/verifications/{begun.id}"
+
+        def again() -> Verification:
+            return value_of(Verification, self._wire.get(place, patience=WATCHING))
+
+        report = report_of(begun, again, watcher, stopping)
+        if not report.is_clean:
+            for difference in self._wire.pages(f"{place}/differences"):
+                tell(value_of(Difference, difference))
+        return report
 
     def _counts(self, ingestion: Ingestion) -> dict[FileStatus, int]:
         counts = part(self._wire.get(f"/ingestions/{ingestion.id}/files/counts"), "files")

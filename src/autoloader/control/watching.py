@@ -1,22 +1,25 @@
-"""A run that others work on, watched from afar: asked about again and again until it has ended."""
+"""What others work on, watched from afar: asked about again and again until it has ended."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from autoloader.control.refusals import error_named
 from autoloader.engines import Progress
-from autoloader.model import ListingCounts, RunStatus
+from autoloader.errors import Interrupted
+from autoloader.model import ListingCounts, RunStatus, VerificationStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from threading import Event
 
-    from autoloader.control import Watcher
-    from autoloader.model import Run
+    from autoloader.control import VerificationWatcher, Watcher
+    from autoloader.model import Run, Verification, VerificationReport
 
 SHORTEST_POLL, LONGEST_POLL = 0.1, 1.0
 """Seconds between two looks: a run that finds nothing new is over in a fraction of one."""
 ACTIVE = frozenset({RunStatus.QUEUED, RunStatus.RUNNING})
+GOING_ON = frozenset({VerificationStatus.QUEUED, VerificationStatus.RUNNING})
 
 
 def watch(run: Run, again: Callable[[], Run], watcher: Watcher, stopping: Event) -> Run:
@@ -35,6 +38,29 @@ def watch(run: Run, again: Callable[[], Run], watcher: Watcher, stopping: Event)
         run, poll = again(), min(poll * 1.5, LONGEST_POLL)
         seen.tell(run)
     return run
+
+
+def report_of(
+    begun: Verification, again: Callable[[], Verification], watcher: VerificationWatcher, stopping: Event
+) -> VerificationReport:
+    """What a verification found, once it has ended; its watcher is told how far it is.
+
+    Raises:
+        Interrupted: ``stopping`` was set; it goes on.
+        AutoloaderError: it could not look, for the reason that the service tells.
+    """
+    seen, poll = begun, SHORTEST_POLL
+    while seen.status in GOING_ON:
+        if seen.reading is not None:
+            watcher.reading(seen.reading)
+        elif seen.status is VerificationStatus.QUEUED:
+            watcher.queued()
+        if stopping.wait(poll):
+            raise Interrupted(f"the service goes on with verification {begun.id}; ask again to see what it found")
+        seen, poll = again(), min(poll * 1.5, LONGEST_POLL)
+    if seen.report is None:
+        raise error_named(seen.error_type or "", seen.error_message or "the verification failed")
+    return seen.report
 
 
 class _Seen:

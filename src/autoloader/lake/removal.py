@@ -7,13 +7,12 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pyiceberg.manifest import DataFileContent, ManifestContent
-from pyiceberg.table.delete_file_index import DeleteFileIndex
+from pyiceberg.manifest import ManifestContent
 from pyiceberg.utils.concurrent import ExecutorFactory
 
-from autoloader.errors import TableMismatch
 from autoloader.lake.answers import translated
 from autoloader.lake.data_files import loads_location, rewritten_location
+from autoloader.lake.deletes import Deletes
 from autoloader.lake.rewriting import OldFile, OldRows
 from autoloader.model import LOAD_ID, SOURCE_FILE
 
@@ -177,7 +176,7 @@ class _Rewriter:
     folder: str
     wrote: Callable[[str], None]
     rewritten: list[DataFileEntry] = field(default_factory=list)
-    _index: DeleteFileIndex | None = None
+    _deletes: Deletes | None = None
 
     def goes(self, entry: ManifestEntry) -> bool:
         """Whether the file must leave the table; what stays of it is then among ``rewritten``."""
@@ -192,21 +191,8 @@ class _Rewriter:
         return True
 
     def _deletes_of(self, entry: ManifestEntry) -> frozenset[DataFileEntry]:
-        if self._index is None:
-            self._index = self._indexed()
-        return frozenset(
-            self._index.for_data_file(entry.sequence_number or 0, entry.data_file, entry.data_file.partition)
-        )
-
-    def _indexed(self) -> DeleteFileIndex:
-        index = DeleteFileIndex()
-        deletes = [manifest for manifest in self.manifests if manifest.content == ManifestContent.DELETES]
-        for _, entries in _entries(self.table, deletes):
-            for entry in entries:
-                if entry.data_file.content == DataFileContent.EQUALITY_DELETES:
-                    raise TableMismatch(
-                        f"{'.'.join(self.table.name())} holds equality deletes ({entry.data_file.file_path}), so rows "
-                        "cannot be taken out of its files: compact the table first."
-                    )
-                index.add_delete_file(entry, entry.data_file.partition)
-        return index
+        if self._deletes is None:
+            manifests = [manifest for manifest in self.manifests if manifest.content == ManifestContent.DELETES]
+            found = (entry for _, entries in _entries(self.table, manifests) for entry in entries)
+            self._deletes = Deletes(self.table, found)
+        return self._deletes.of(entry)

@@ -85,6 +85,20 @@ class OldFile:
                 leaving += old.among(batch.column(columns[0]), batch.column(columns[1])).true_count
         return Count(live, leaving)
 
+    def identities(self) -> Iterator[pa.RecordBatch | int]:
+        """``_source_file`` and ``_load_id`` of every row that readers see; how many there are, without such columns.
+
+        Raises:
+            TableMismatch: the file is not Parquet.
+        """
+        with self._opened() as file:
+            columns = self._identifying(file.schema_arrow)
+            if columns is None:
+                yield file.metadata.num_rows - len(self._gone)
+                return
+            for batch in self._live(file, list(columns)):
+                yield batch.select(columns)
+
     def rewrite(self, old: OldRows, location: str) -> DataFileEntry:
         """Write the rows that stay to ``location``; memory is bounded by a row group of the source.
 

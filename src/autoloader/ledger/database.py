@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import URL, Connection, Engine
 
-REVISION = "0004"
+REVISION = "0005"
 """The migration this program was written for; written here too so that no command pays for the import of Alembic."""
 
 _UPGRADE_LOCK = 0x6175746F6C6F6164  # "autoload": the advisory lock of those who upgrade one database
@@ -65,6 +65,21 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     """
     try:
         with engine.begin() as connection:
+            yield connection
+    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        raise _unavailable(engine.url, error) from error
+
+
+@contextmanager
+def consistent(engine: Engine) -> Iterator[Connection]:
+    """One transaction that reads the database as it was at its first statement, and writes nothing.
+
+    Raises:
+        LedgerUnavailable: the database cannot be reached, or the connection broke.
+    """
+    options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    try:
+        with engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
     except (OperationalError, InterfaceError, PoolTimeoutError) as error:
         raise _unavailable(engine.url, error) from error

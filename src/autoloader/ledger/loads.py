@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from autoloader.errors import LeaseLost, LedgerError, NotKnown, WrongState
 from autoloader.ledger import outcomes, records
 from autoloader.ledger.statement import named
-from autoloader.model import ClaimedFile, Load, LoadState, OnChangedFile, WriteMode
+from autoloader.model import ClaimedFile, Clears, Load, LoadState, OnChangedFile, WriteMode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,9 +66,10 @@ _OPEN = named(
     "loads.open",
     "Inserts the load with its lease.",
     f"""
-    INSERT INTO loads AS l (id, ingestion_id, run_id, state, worker, lease_until, started_at, table_name, files, bytes)
+    INSERT INTO loads AS l (id, ingestion_id, run_id, state, worker, lease_until, started_at, table_name, files, bytes,
+        clears)
     VALUES (:load_id, :ingestion_id, :run_id, 'RUNNING', :worker, clock_timestamp() + :lease, clock_timestamp(),
-        :table_name, :files, :bytes)
+        :table_name, :files, :bytes, :clears)
     RETURNING {_COLUMNS}""",
 )
 _REPLACES = named(
@@ -152,12 +153,19 @@ def claim(
     taken = conn.execute(_CLAIM, values | bounds).all()
     if not taken:
         return None
+    clears = _clears(way)
     facts = {"worker": worker, "lease": lease.duration, "table_name": table_name, "files": len(taken)}
-    size = {"bytes": sum(row.file_size_bytes for row in taken)}
+    size = {"bytes": sum(row.file_size_bytes for row in taken), "clears": clears}
     load = records.load(conn.execute(_OPEN, values | facts | size).mappings().one())
-    replacing = not whole and way.on_changed_file != OnChangedFile.APPEND
-    earlier = _earlier_loads(conn, load.id) if replacing and any(row.ever_loaded for row in taken) else {}
+    replacing = clears is Clears.FILES and any(row.ever_loaded for row in taken)
+    earlier = _earlier_loads(conn, load.id) if replacing else {}
     return load, tuple(_claimed(row, earlier.get(row.id, ())) for row in taken)
+
+
+def _clears(way: Row[tuple[object, ...]]) -> Clears:
+    if way.write_mode == WriteMode.OVERWRITE:
+        return Clears.TABLE
+    return Clears.NOTHING if way.on_changed_file == OnChangedFile.APPEND else Clears.FILES
 
 
 def _earlier_loads(conn: Connection, load_id: UUID) -> dict[int, tuple[UUID, ...]]:

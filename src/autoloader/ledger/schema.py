@@ -33,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from autoloader.model import (
+    Clears,
     FileStatus,
     IngestionStatus,
     LoadState,
@@ -40,6 +41,7 @@ from autoloader.model import (
     RunStatus,
     RunTrigger,
     Scope,
+    VerificationStatus,
     WriteMode,
 )
 
@@ -250,7 +252,10 @@ Index("processed_files_skipped", _files.ingestion_id, _files.file_path, postgres
 
 
 class LoadColumns(TypedColumns):
-    """One attempt to put a fixed set of file versions into one snapshot. ``prepared_at``: its outcomes are stored."""
+    """One attempt to put a fixed set of file versions into one snapshot.
+
+    ``prepared_at``: its outcomes are stored. ``clears``: whose rows leave the table when it lands.
+    """
 
     id: Named[uuid.UUID] = Column(Uuid, primary_key=True)
     ingestion_id: Named[int] = Column(
@@ -269,6 +274,7 @@ class LoadColumns(TypedColumns):
     bytes: Named[int] = Column(BigInteger, nullable=False)
     error_type: Named[str | None] = Column(Text)
     error_message: Named[str | None] = Column(Text)
+    clears: Named[str] = Column(Text, nullable=False, server_default="files")
 
 
 loads = Table(
@@ -276,6 +282,7 @@ loads = Table(
     metadata,
     LoadColumns,
     CheckConstraint(_one_of("state", LoadState), name="loads_state_check"),
+    CheckConstraint(_one_of("clears", Clears), name="loads_clears_check"),
     CheckConstraint("(state IN ('RUNNING', 'LOST')) = (ended_at IS NULL)", name="loads_ended_check"),
     CheckConstraint("state <> 'COMMITTED' OR prepared_at IS NOT NULL", name="loads_prepared_check"),
 )
@@ -352,3 +359,64 @@ class IdempotencyKeyColumns(TypedColumns):
 
 idempotency_keys = Table("idempotency_keys", metadata, IdempotencyKeyColumns)
 Index("idempotency_keys_created", idempotency_keys.c.created_at)
+
+
+class VerificationColumns(TypedColumns):
+    """One comparison of bucket, ledger and table, done by a worker under a lease.
+
+    ``attempts``: how many workers took it up. ``progress``: what was read so far. ``report``: what it found, without
+    the differences themselves.
+    """
+
+    id: Named[int] = _id()
+    ingestion_id: Named[int] = Column(
+        BigInteger, ForeignKey("ingestions.id", name="verifications_ingestion_id_fkey"), nullable=False
+    )
+    tenant_id: Named[str] = Column(Text, nullable=False)
+    status: Named[str] = Column(Text, nullable=False)
+    worker: Named[str | None] = Column(Text)
+    lease_until: Named[datetime | None] = _instant(nullable=True)
+    attempts: Named[int] = Column(Integer, nullable=False, server_default=text("0"))
+    progress: Named[dict[str, Any] | None] = Column(JSONB)
+    report: Named[dict[str, Any] | None] = Column(JSONB)
+    error_type: Named[str | None] = Column(Text)
+    error_message: Named[str | None] = Column(Text)
+    created_at: Named[datetime] = _now()
+    started_at: Named[datetime | None] = _instant(nullable=True)
+    ended_at: Named[datetime | None] = _instant(nullable=True)
+
+
+verifications = Table(
+    "verifications",
+    metadata,
+    VerificationColumns,
+    CheckConstraint(_one_of("status", VerificationStatus), name="verifications_status_check"),
+    CheckConstraint("(status IN ('QUEUED', 'RUNNING')) = (ended_at IS NULL)", name="verifications_ended_check"),
+    CheckConstraint("(status = 'SUCCESS') = (report IS NOT NULL)", name="verifications_report_check"),
+)
+Index("verifications_one_active", verifications.c.ingestion_id, unique=True, postgresql_where=_ACTIVE)
+Index("verifications_due", verifications.c.id, postgresql_where=_ACTIVE)
+Index("verifications_of_ingestion", verifications.c.ingestion_id, verifications.c.id)
+
+
+class DifferenceColumns(TypedColumns):
+    """What a verification found, one thing a row, in the order in which it was found."""
+
+    verification_id: Named[int] = Column(
+        BigInteger,
+        ForeignKey("verifications.id", name="verification_differences_verification_id_fkey", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    number: Named[int] = Column(Integer, primary_key=True, autoincrement=False)
+    kind: Named[str] = Column(Text, nullable=False)
+    message: Named[str] = Column(Text, nullable=False)
+    table_name: Named[str] = Column(Text, nullable=False)
+    file_path: Named[str | None] = Column(PATH)
+    load_id: Named[uuid.UUID | None] = Column(Uuid)
+    snapshot_id: Named[int | None] = Column(BigInteger)
+    expected: Named[int | None] = Column(BigInteger)
+    found: Named[int | None] = Column(BigInteger)
+
+
+verification_differences = Table("verification_differences", metadata, DifferenceColumns)

@@ -11,6 +11,7 @@ from autoloader.model.files import (
     SOURCE_FILE,
     SOURCE_MODIFIED_AT,
     ClaimedFile,
+    Clears,
     DataFile,
     File,
     FileStatus,
@@ -34,6 +35,15 @@ from autoloader.model.ingestions import (
     WriteMode,
 )
 from autoloader.model.runs import ListingCounts, Run, RunError, RunStatus, RunTrigger, Waiting
+from autoloader.model.verifying import (
+    Difference,
+    DifferenceKind,
+    Reading,
+    TableStanding,
+    Verification,
+    VerificationReport,
+    VerificationStatus,
+)
 
 __all__ = [
     "DEFAULT_MAX_FILE_SIZE_BYTES",
@@ -46,7 +56,10 @@ __all__ = [
     "SOURCE_FILE",
     "SOURCE_MODIFIED_AT",
     "ClaimedFile",
+    "Clears",
     "DataFile",
+    "Difference",
+    "DifferenceKind",
     "File",
     "FileStatus",
     "FileVersion",
@@ -59,6 +72,7 @@ __all__ = [
     "NewIngestion",
     "OnChangedFile",
     "Outcome",
+    "Reading",
     "Run",
     "RunError",
     "RunStatus",
@@ -66,7 +80,11 @@ __all__ = [
     "Scope",
     "SourceCredentials",
     "SourceObject",
+    "TableStanding",
     "Token",
+    "Verification",
+    "VerificationReport",
+    "VerificationStatus",
     "Waiting",
     "WriteMode",
 ]

@@ -42,6 +42,17 @@ class LoadState(StrEnum):
     LOST = "LOST"
 
 
+class Clears(StrEnum):
+    """Whose rows leave the table with the snapshot that brings a load: nobody's, older ones of its files, all.
+
+    Decided when the load is claimed: an edit of the ingestion says nothing about the loads before it.
+    """
+
+    NOTHING = "nothing"
+    FILES = "files"
+    TABLE = "table"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceObject:
     """One object as the bucket lists it.
