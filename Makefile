@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench docs lock clean
+.PHONY: help setup demo test chaos check format bench docs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ demo: setup ## The whole job on real data, in under a minute
 
 test: setup ## Every test, on the real embedded stack
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --cov --cov-report=term
+
+chaos: setup ## 200 random schedules of faults, each proved exact (SEED=, SCHEDULES=)
+	$(BIN)/python -W ignore -m tests.chaos.run $(if $(SEED),--seed $(SEED)) $(if $(SCHEDULES),--schedules $(SCHEDULES))
 
 check: setup ## Lint, format, types, import layers
 	$(BIN)/ruff check .

@@ -12,9 +12,7 @@ the publisher asks for a renewal between reading the table and committing to it.
 
 from __future__ import annotations
 
-import shutil
 from collections import defaultdict
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from threading import Event, Lock
@@ -33,9 +31,10 @@ from autoloader.ledger import loads, runs
 from autoloader.ledger.database import transaction
 from autoloader.model import FileStatus, WriteMode
 from autoloader.renewal import Renewal
+from autoloader.scratch import own_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from pyiceberg.manifest import DataFile as DataFileEntry
@@ -140,7 +139,7 @@ def _prepare(
         added.append(uploader.upload(made))
         reached(Step.LOAD_PUT)
 
-    with _spool(means.spool / str(load.id)) as spool:
+    with own_folder(means.spool, str(load.id)) as spool:
         work = Work(
             load_id=load.id,
             loaded_at=load.started_at,
@@ -194,12 +193,3 @@ def _give_up(database: Database, load: Load, table: Table | None, error: BaseExc
     with transaction(database) as connection:
         loads.fail(connection, load.id, kind, str(error) or kind)
     log.warning("load.failed", error=kind, reason=str(error))
-
-
-@contextmanager
-def _spool(folder: Path) -> Iterator[Path]:
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
     from autoloader.engines import Engine
-    from autoloader.model import Difference, Ingestion, NewIngestion, Run, VerificationReport
+    from autoloader.model import Difference, Ingestion, Load, NewIngestion, Run, VerificationReport
     from autoloader.objects import ObjectStore
     from autoloader.settings import Connections, Settings
     from autoloader.turns import Observer
@@ -162,6 +162,16 @@ class Runtime:
         halt = stopping or threading.Event()
         asked = Asked(ingestion=ingestion, tell=tell, watcher=watcher or Unseen(), stopping=halt.is_set)
         return verify(self._sides(), asked)
+
+    def settle(self, load: Load, *, loaded: bool) -> Load:
+        """Settle a lost load as a person decides.
+
+        Raises:
+            AutoloaderError: as ``recovery.decide``.
+        """
+        from autoloader.recovery import decide  # noqa: PLC0415  see the module's first lines
+
+        return decide(self.database, load, self.open_table(load.table_name), loaded=loaded)
 
     @contextmanager
     def open_store(self, ingestion: NewIngestion) -> Iterator[ObjectStore]:

@@ -220,8 +220,9 @@ def recover(parts: Parts) -> list[Load]:
 def undecidable(load: Load) -> HistoryTooShort:
     """The reason why a run cannot end while one of its ingestion's loads is lost and its evidence gone."""
     return HistoryTooShort(
-        f"load {load.id} was lost, and the snapshots of table {load.table_name} that would tell "
-        "whether its files are in it were expired: compare its files with the table, then decide"
+        f"load {load.id} was lost, and the history of table {load.table_name} no longer tells whether its files are "
+        "in it. Look for rows with this _load_id, then settle it: "
+        f"`autoloader settle {load.id} --loaded` or `--not-loaded`"
     )
 
 

@@ -20,6 +20,7 @@ from autoloader import turns
 from autoloader.errors import AutoloaderError, Interrupted, LeaseLost, LedgerUnavailable
 from autoloader.ledger import files, ingestions, queue, runs
 from autoloader.ledger.database import transaction
+from autoloader.scratch import sweep
 from autoloader.turns import Task
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def work_forever(parts: Parts, *, concurrency: int, stopping: Event, grace: time
     Returns:
         How many threads did not end in time. What they have in hand is recovered by others once its lease passes.
     """
+    sweep(parts.spool)
     halt = Stopping(gently=stopping)
     workers = [replace(parts, worker=f"{parts.worker}/{number}") for number in range(1, concurrency + 1)]
     threads = [Thread(target=_serve, args=(each, halt), name=each.worker, daemon=True) for each in workers]

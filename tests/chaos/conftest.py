@@ -41,8 +41,7 @@ def scene(
     """Workers that go straight to their parts."""
     made = make_scene(connections, database_url, landing, catalog, nursery, tmp_path)
     yield made
-    made.crew.close()
-    made.runtime.__exit__(None, None, None)
+    made.close()
 
 
 class Broken:
@@ -71,8 +70,7 @@ def broken(
         ledger = open_now.enter_context(WireProxy(url.host or "", url.port or 5432))
         detours = Detours(store=store.port, catalog=lake.port, ledger=ledger.port)
         made = make_scene(connections, database_url, landing, catalog, nursery, tmp_path, detours)
-        open_now.callback(made.runtime.__exit__, None, None, None)
-        open_now.callback(made.crew.close)
+        open_now.callback(made.close)
         yield Broken(made, store, lake, ledger)
 
 

@@ -116,11 +116,15 @@ class Worker:
 
 
 class Crew:
-    """The workers of one test, all on the same parts; none is left when it is closed."""
+    """The workers of one test, all on the same parts; none is left when it is closed.
+
+    Attributes:
+        folder: of their logs.
+    """
 
     def __init__(self, nursery: Nursery, folder: Path, environment: Mapping[str, str]) -> None:
         self._nursery = nursery
-        self._folder = folder
+        self.folder = folder
         self.environment = dict(environment)
         self.workers: list[Worker] = []
 
@@ -133,7 +137,7 @@ class Crew:
             failpoints: as ``AUTOLOADER_FAILPOINTS`` takes them.
             limits: resource limits of the process, by the names of the module ``resource``.
         """
-        log = self._folder / f"worker-{len(self.workers)}.log"
+        log = self.folder / f"worker-{len(self.workers)}.log"
         environment = self.environment | more | ({"AUTOLOADER_FAILPOINTS": failpoints} if failpoints else {})
         arguments = ["worker", "--concurrency", str(concurrency)]
         worker = Worker(self._nursery.start(arguments, environment, log, limits or {}), log)

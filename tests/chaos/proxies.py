@@ -149,6 +149,9 @@ class HttpProxy(_Server):
         self.tally = Tally()
         super().__init__(host, port)
 
+    def be_faithful(self) -> None:
+        self.choose = faithful
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while (request := await _request(reader, writer)) is not None:
             self.tally.requests += 1
@@ -253,6 +256,9 @@ class WireProxy(_Server):
         self.delay_seconds = 0.0
         self.cut_after_bytes: int | None = None
         super().__init__(host, port)
+
+    def be_faithful(self) -> None:
+        self.delay_seconds, self.cut_after_bytes = 0.0, None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         up_reader, up_writer = await asyncio.open_connection(*self.upstream)

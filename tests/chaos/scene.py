@@ -195,6 +195,17 @@ class Scene:
             for found in page.get("Contents", [])
         }
 
+    def verified(self, ingestion: Ingestion) -> list[str]:
+        """What ``autoloader verify`` finds, beside files that are not in the bucket any more."""
+        differences: list[str] = []
+        self.runtime.verify(ingestion, tell=lambda found: differences.append(f"verify: {found.kind} {found.message}"))
+        return differences
+
+    def close(self) -> None:
+        """Nobody works any more, and every connection is given back."""
+        self.crew.close()
+        self.runtime.__exit__(None, None, None)
+
     def state(self) -> str:
         """What the ledger says, for the message of a test that failed."""
         questions = (

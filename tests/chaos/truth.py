@@ -38,6 +38,8 @@ def require_exactly_once(scene: Scene, *, foreign_rows: int = 0) -> None:
         faults += _faults_of_snapshots(scene, table, feeding)
         faults += _faults_of_storage(scene, table)
     faults += _faults_of_ledger(scene)
+    for ingestion in scene.ingestions:
+        faults += scene.verified(ingestion)
     assert not faults, "\n".join([*faults, scene.state(), scene.crew.everything_said()])
 
 

@@ -218,6 +218,14 @@ class NewRun(Body):
     )
 
 
+class Settling(Body):
+    """What a person says about a lost load."""
+
+    loaded: bool = Field(
+        description="Whether its rows are in the table, or shall not be loaded again.", examples=[False]
+    )
+
+
 class FilesToRetry(Body):
     """Which failed files are to be tried again; no paths: all of them."""
 
