@@ -251,7 +251,11 @@ class Runtime:
             open_table=self.open_table,
             engine=self.engine,
             lease=Lease(duration=settings.lease),
-            limits=LoadLimits(max_files=settings.max_files_per_load, max_bytes=settings.max_bytes_per_load),
+            limits=LoadLimits(
+                max_files=settings.max_files_per_load,
+                max_bytes=settings.max_bytes_per_load,
+                at_once=settings.loads_at_once,
+            ),
             spool=self._spool,
             verifying=self._sides(),
         )

@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     fetch_concurrency: int = Field(16, ge=1, le=256, description="Requests under way at once to the bucket.")
     max_files_per_load: int = Field(10_000, ge=1, description="Files one load takes at most.")
     max_bytes_per_load: int = Field(2 * 1024**3, ge=1, description="Bytes one load takes; a larger file goes alone.")
+    loads_at_once: int | None = Field(
+        None, ge=1, description="Loads of one ingestion under way at once, over all workers. Unset: no limit."
+    )
     lease_seconds: int = Field(60, ge=1, description="Silence after which a worker's load counts as lost.")
     url: str | None = Field(
         None, description="A running service that does what is typed here. Unset: it is done with the database itself."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 from tests.ledger.ledgers import LEASE, SOURCE, WORKER, Ledger, bad, good, later, objects
 
 from autoloader.ledger import (
@@ -184,7 +184,7 @@ def use_everything(ledger: Ledger) -> None:
     put_back, refused, *others = claimed
     ledger.store(load, [later(put_back), bad(refused), *map(good, others)])
     ledger.finish(load)
-    failing, _ = ledger.claims(run, max_files=10)
+    failing, _ = ledger.claims(run, max_files=10, at_once=9)
     with ledger.transaction() as connection:
         loads.fail(connection, failing.id, "CatalogUnavailable", "no answer")
     landed, claimed = ledger.claims(run, max_files=10)
@@ -192,6 +192,7 @@ def use_everything(ledger: Ledger) -> None:
     fenced, _ = ledger.claims(run, max_files=10)
     ledger.expire(landed, fenced)
     with ledger.transaction() as connection:
+        loads.note(connection, landed.id, "CatalogUnavailable", "no answer")
         loads.settle_committed(connection, landed.id, 7)
         loads.settle_failed(connection, fenced.id)
     ledger.end(run)
@@ -304,6 +305,10 @@ def look_as_a_tenant(connection: Connection, ingestion: Ingestion, run_id: int, 
     tenants.ingestions(connection, tenant, limit=20, after="a", status=IngestionStatus.ACTIVE)
     tenants.run(connection, tenant, run_id)
     tenants.file(connection, tenant, file_id)
+    tenants.lost_loads(connection, tenant)
+    (load_id,) = connection.execute(text("SELECT id FROM loads LIMIT 1")).one()
+    tenants.load(connection, tenant, load_id)
+    figures.lost_loads(connection)
     for chosen in (None, ingestion.id):
         tenants.runs(connection, tenant, limit=20, ingestion_id=chosen)
         for status in (None, *RunStatus):

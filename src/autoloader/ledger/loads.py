@@ -38,6 +38,19 @@ _SHARE_RUN = named(
     FROM runs r JOIN ingestions i ON i.id = r.ingestion_id
     WHERE r.id = :run_id AND r.status = 'RUNNING' FOR SHARE OF r""",
 )
+_HOLD_RUN = named(
+    "loads.hold_run",
+    "As loads.share_run, one claim after another, so that they can be counted.",
+    """
+    SELECT r.listed_at IS NOT NULL AS listed, i.write_mode, i.on_changed_file
+    FROM runs r JOIN ingestions i ON i.id = r.ingestion_id
+    WHERE r.id = :run_id AND r.status = 'RUNNING' FOR NO KEY UPDATE OF r""",
+)
+_UNDER_WAY = named(
+    "loads.under_way",
+    "How many loads of an ingestion run.",
+    "SELECT count(*) FROM loads WHERE state = 'RUNNING' AND ingestion_id = :ingestion_id",
+)
 _CLAIM = named(
     "loads.claim",
     "Points the oldest waiting files at a new load, up to its limits, passing over those that others are claiming.",
@@ -142,11 +155,17 @@ def claim(
     then takes all its files in one load.
 
     Returns:
-        The load and its files, oldest first; None when there is nothing to claim now or the run has ended.
+        The load and its files, oldest first; None when there is nothing to claim now, or as many loads of the
+        ingestion are under way as may be, or the run has ended.
     """
-    way = conn.execute(_SHARE_RUN, {"run_id": run.id}).one_or_none()
+    statement = _SHARE_RUN if limits.at_once is None else _HOLD_RUN
+    way = conn.execute(statement, {"run_id": run.id}).one_or_none()
     if way is None or (way.write_mode == WriteMode.OVERWRITE and not way.listed):
         return None
+    if limits.at_once is not None:
+        under_way: int = conn.execute(_UNDER_WAY, {"ingestion_id": run.ingestion_id}).scalar_one()
+        if under_way >= limits.at_once:
+            return None
     whole = way.write_mode == WriteMode.OVERWRITE
     values = {"load_id": uuid.uuid4(), "run_id": run.id, "ingestion_id": run.ingestion_id}
     bounds = {"max_files": None if whole else limits.max_files, "max_bytes": None if whole else limits.max_bytes}
