@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from autoloader.clock import Clock
 from autoloader.engines import Work
 from autoloader.errors import Interrupted, LakeError, LeaseLost, LedgerUnavailable
 from autoloader.failpoints import Step, reached
@@ -84,7 +85,7 @@ def carry_out(means: Means, load: Load, claimed: Sequence[ClaimedFile]) -> None:
         CatalogUnavailable: the fate of the commit is unknown; recovery will decide once the lease has passed.
         AutoloaderError: the load as a whole failed before anything was published; its files wait again.
     """
-    called_off = Event()
+    called_off, clock = Event(), Clock(load.started_at)
     renewal = Renewal(partial(_renew, means, load, called_off), means.lease.renew_every, f"load {load.id}")
     with structlog.contextvars.bound_contextvars(load=str(load.id)), renewal:
         log.info("load.claimed", files=len(claimed), bytes=load.bytes)
@@ -106,7 +107,7 @@ def carry_out(means: Means, load: Load, claimed: Sequence[ClaimedFile]) -> None:
             raise
         marks = {INGESTION_PROPERTY: means.ingestion.name, RUN_ID_PROPERTY: str(load.run_id)}
         with _turn_to_publish[load.table_name]:
-            snapshot_id = publish(table, load.id, change, renewal.renew, marks=marks)
+            snapshot_id = publish(table, load.id, change, renewal.renew, marks=marks, clock=clock)
         reached(Step.LOAD_PUBLISHED)
         with transaction(means.database) as connection:
             if not loads.finish(connection, load.id, snapshot_id):

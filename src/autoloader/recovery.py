@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from autoloader.clock import Clock
 from autoloader.errors import AutoloaderError, CatalogUnavailable, HistoryTooShort, LedgerUnavailable, WrongState
 from autoloader.failpoints import Step, reached
 from autoloader.lake.data_files import discard
 from autoloader.lake.fences import Fenced, fence
 from autoloader.lake.snapshots import Landed, refreshed
 from autoloader.lake.traces import trace_of
-from autoloader.ledger import loads
+from autoloader.ledger import figures, loads
 from autoloader.ledger.database import transaction
 from autoloader.model import LoadState
 
@@ -78,7 +79,7 @@ def recover(database: Database, lost: Iterable[Load], open_table: Callable[[str]
 
 
 def _settle(database: Database, load: Load, table: Table | None) -> None:
-    found = _found(load, table)
+    found = _found(database, load, table)
     reached(Step.RECOVERY_FENCED)
     if table is not None and isinstance(found, Fenced):
         discard(table, load.id)
@@ -89,7 +90,7 @@ def _settle(database: Database, load: Load, table: Table | None) -> None:
         log.info("load.recovered", load=str(load.id), landed=isinstance(found, Landed))
 
 
-def _found(load: Load, table: Table | None) -> Landed | Fenced:
+def _found(database: Database, load: Load, table: Table | None) -> Landed | Fenced:
     """What became of a load that is LOST.
 
     A table that was dropped takes no late commit either: commits assert its UUID. And a load whose outcomes were not
@@ -97,7 +98,12 @@ def _found(load: Load, table: Table | None) -> Landed | Fenced:
     """
     if table is None or load.prepared_at is None:
         return Fenced()
-    return fence(table, load.id, load.started_at, patience=PATIENCE)
+    return fence(table, load.id, load.started_at, patience=PATIENCE, clock=_clock(database))
+
+
+def _clock(database: Database) -> Clock:
+    with transaction(database) as connection:
+        return Clock(figures.now(connection))
 
 
 def _verdict(database: Database, load: Load, found: Landed | Fenced) -> bool:
@@ -129,7 +135,7 @@ def decide(database: Database, load: Load, table: Table | None, *, loaded: bool)
     if loaded:
         found: Landed | Fenced = Landed(_snapshot_for(load, table))
     else:
-        found = _kept_out(load, table)
+        found = _kept_out(database, load, table)
     _verdict(database, load, found)
     log.warning("load.decided", load=str(load.id), table=load.table_name, loaded=loaded)
     with transaction(database) as connection:
@@ -149,9 +155,9 @@ def _snapshot_for(load: Load, table: Table | None) -> int:
     return trace_of(table, load.id) or main
 
 
-def _kept_out(load: Load, table: Table | None) -> Fenced:
+def _kept_out(database: Database, load: Load, table: Table | None) -> Fenced:
     """The load is kept from ever landing; its data files stay where they are, as snapshots may name them still."""
-    found = Fenced() if table is None else fence(table, load.id, None, patience=PATIENCE)
+    found = Fenced() if table is None else fence(table, load.id, None, patience=PATIENCE, clock=_clock(database))
     if isinstance(found, Landed) or (table is not None and trace_of(refreshed(table), load.id) is not None):
         raise WrongState(
             f"load {load.id} has landed: data files of it are in table {load.table_name}; "

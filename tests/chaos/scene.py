@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
 LEASE_SECONDS = 1
 ENDED = frozenset({RunStatus.SUCCESS, RunStatus.FAILED, RunStatus.CANCELLED})
-_ROUNDS = 12
+_ROUNDS = 30
+"""Runs after which an ingestion is stuck: more than any test gives reasons to fail one for."""
 
 
 @dataclass(frozen=True)

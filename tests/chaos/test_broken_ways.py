@@ -67,7 +67,7 @@ def test_a_database_whose_connections_are_cut_after_any_number_of_bytes_loses_no
     scene = broken.scene
     events = scene.ingestion()
     scene.put("events/first.json")
-    scene.crew.start()
+    scene.crew.start().says("worker.started")
     for count in (400, 900, 1_500, 2_500, 4_000, 6_500, 10_000):
         broken.ledger.cut_after_bytes = count
         broken.ledger.cut()

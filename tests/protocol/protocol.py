@@ -198,9 +198,8 @@ def _claims(world: World, protocol: Protocol) -> Iterator[tuple[str, World]]:
     load = next((load for load, state in enumerate(world.ledger) if not state), None)
     if world.file == WAITING and load is not None:
         claimed = _with_state(world, load, "RUNNING")._replace(file=load)
-        stored = {load} if protocol.stores_outcomes_first else set()
-        claimed = claimed._replace(stored=claimed.stored | stored)
-        yield f"worker {load} claims the file", _with_worker(claimed, load, Worker("read"))
+        first = "store" if protocol.stores_outcomes_first else "read"
+        yield f"worker {load} claims the file", _with_worker(claimed, load, Worker(first))
 
 
 def _leases_pass(world: World) -> Iterator[tuple[str, World]]:
@@ -217,6 +216,10 @@ def _publishes(world: World, load: int, worker: Worker, protocol: Protocol, send
     allowed = held or not protocol.renews_before_sending
     now = len(world.main)
     match worker.step:
+        case "store":
+            stored = goes_on("read")._replace(stored=world.stored | {load})
+            going_on = world.ledger[load] == "RUNNING"
+            yield f"worker {load} stores", stored if going_on else _with_worker(world, load, GONE)
         case "read" if protocol.reads_before_renewing:
             seen = f"L{load}" in world.main and protocol.looks_before_sending
             yield f"worker {load} reads", goes_on("finish" if seen else "renew", base=now)
@@ -273,12 +276,15 @@ def _recovers(
 ) -> Iterator[tuple[str, World]]:
     load = rescuer.load
     at_rest = _at_rest(world, number)
+    sweeps = _with_rescuer(world, number, rescuer._replace(step="give back"))
+    sweeps = sweeps._replace(swept=world.swept | {load})
     match rescuer.step:
+        case "look" if load not in world.stored:
+            yield f"rescuer {number} finds that {load} was never sent and sweeps", sweeps
         case "look" if f"L{load}" in world.main:
             yield f"rescuer {number} finds {load} landed", _settled(at_rest, load, "COMMITTED", protocol)
         case "look" if f"F{load}" in world.main or not protocol.fences:
-            sweeps = _with_rescuer(world, number, rescuer._replace(step="give back"))
-            yield f"rescuer {number} finds {load} absent and sweeps", sweeps._replace(swept=world.swept | {load})
+            yield f"rescuer {number} finds {load} absent and sweeps", sweeps
         case "look" if rescuer.sent < sends:
             fence = Request(f"F{load}", len(world.main), number, rescuer.sent)
             waits = _with_rescuer(world, number, Rescuer("wait", load, rescuer.sent + 1))

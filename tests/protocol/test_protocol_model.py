@@ -26,9 +26,3 @@ def test_without_any_one_precaution_something_goes_wrong(precaution: str) -> Non
     found = search(replace(Protocol(), **{precaution: False}), rescuers=2, sends=2)
     assert found.fault is not None
     assert found.way, "a fault has a way that leads to it"
-
-
-def test_a_commit_that_arrives_after_its_sender_was_given_up_is_the_fault_that_fences_are_for() -> None:
-    found = search(replace(Protocol(), fences=False, sweeps_only_fenced=True), rescuers=1, sends=1)
-    assert found.fault == "the table names data files that were deleted"
-    assert found.way[-1].startswith("L0 lands")

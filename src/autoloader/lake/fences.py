@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from pyiceberg.table import Table
 
+    from autoloader.clock import Clock
+
 PATIENCE = timedelta(minutes=5)
 
 
@@ -78,7 +80,14 @@ def _looked(table: Table, load_id: UUID, since: datetime | None) -> Landed | Abs
     return Absent(metadata.current_snapshot_id)
 
 
-def fence(table: Table, load_id: UUID, since: datetime | None, *, patience: timedelta = PATIENCE) -> Landed | Fenced:
+def fence(
+    table: Table,
+    load_id: UUID,
+    since: datetime | None,
+    *,
+    patience: timedelta = PATIENCE,
+    clock: Clock | None = None,
+) -> Landed | Fenced:
     """Settle a load that is LOST in the ledger. Safe to call by many at once and again.
 
     Call it only after the load became LOST: from then on its lease cannot be renewed.
@@ -86,13 +95,14 @@ def fence(table: Table, load_id: UUID, since: datetime | None, *, patience: time
     Args:
         since: as for ``look``; None where a person has decided that a load which the history does not show is to be
             kept out: then the history may be as short as it is.
+        clock: gives the fence its time; None: the clock of this machine.
 
     Raises:
         HistoryTooShort: as for ``look``.
         TableMismatch: the table was dropped.
         CatalogUnavailable: ``patience`` is over; call again later.
     """
-    recovery = _Recovery(table, load_id, since)
+    recovery = _Recovery(table, load_id, since, clock)
     return cast("Landed | Fenced", until_clear(recovery.step, f"fencing the load {load_id}", patience))
 
 
@@ -101,6 +111,7 @@ class _Recovery:
     table: Table
     load_id: UUID
     since: datetime | None
+    clock: Clock | None
     attempt: Attempt | None = None
 
     def step(self) -> Landed | Fenced | Answer:
@@ -113,7 +124,8 @@ class _Recovery:
         if self.attempt is not None and self.attempt.base_id != base.metadata.current_snapshot_id:
             self.attempt.discard()
         self.attempt = Attempt(base)
-        self.attempt.build((), remove_nothing(base), {FENCE_PROPERTY: str(self.load_id)})
+        now = None if self.clock is None else self.clock.now()
+        self.attempt.build((), remove_nothing(base), {FENCE_PROPERTY: str(self.load_id)}, now)
         reached(Step.RECOVERY_READ)
         self.attempt.send()
         reached(Step.RECOVERY_SENT)
