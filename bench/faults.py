@@ -83,7 +83,8 @@ def contend(arena: Arena, dataset: Dataset, rounds: int) -> list[Figure]:
         with ledger_of(attempt) as database, crew_at_work(attempt, 8, own) as crew:
             (ended,) = run_all(database, [ingestion_of(database)])
             with transaction(database) as connection:
-                states = dict(connection.execute(text("SELECT state, count(*) FROM loads GROUP BY state")).tuples())
+                rows = connection.execute(text("SELECT state, count(*) AS loads FROM loads GROUP BY state")).all()
+                states: dict[str, int] = {row.state: row.loads for row in rows}
             table = attempt.open_table()
             measured = figure_of(dataset.name, EIGHT, number, ended, crew, snapshots=len(table.snapshots()))
         if ended.files_succeeded != dataset.files or set(states) != {"COMMITTED"}:

@@ -21,7 +21,8 @@ DOCS = Path(__file__).parent.parent / "docs" / "explanation" / "failpoints.md"
 
 def test_without_the_variable_a_step_is_a_function_that_does_nothing() -> None:
     assert failpoints.reached is armed({}) is armed({VARIABLE: "  "})
-    assert [failpoints.reached(step) for step in Step] == [None] * len(Step)
+    for step in Step:
+        failpoints.reached(step)
 
 
 def test_entries_name_a_step_an_action_and_when() -> None:

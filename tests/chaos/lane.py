@@ -26,6 +26,7 @@ from autoloader.ledger.database import upgrade
 from autoloader.stack import Stack
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
     from pyiceberg.catalog import Catalog
 
     from autoloader.settings import Connections
@@ -111,8 +112,8 @@ class Lane:
     def _catalog(self) -> Catalog:
         return load_catalog("lake", **self.connections.catalogs["lake"])
 
-    def _bucket(self):  # type: ignore[no-untyped-def]  # noqa: ANN202  boto3 makes the type of a client at run time
-        return boto3.client(
+    def _bucket(self) -> S3Client:
+        client: S3Client = boto3.client(
             "s3",
             endpoint_url=self.connections.s3_endpoint_url,
             aws_access_key_id=self.connections.s3_access_key_id,
@@ -120,6 +121,7 @@ class Lane:
             region_name=self.connections.s3_region,
             config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 8}),
         )
+        return client
 
 
 def _http(url: str) -> HttpProxy:

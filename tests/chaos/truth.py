@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from autoloader.model import Ingestion
 
-_EXPECTED = pa.schema([("path", pa.string()), ("id", pa.int64())])
+_EXPECTED = pa.schema([pa.field("path", pa.string()), pa.field("id", pa.int64())])
 
 
 def require_exactly_once(scene: Scene, *, foreign_rows: int = 0) -> None:
@@ -93,7 +93,7 @@ def _faults_of_storage(scene: Scene, table: Table) -> list[str]:
         for manifest in snapshot.manifests(table.io)
         for entry in manifest.fetch_manifest_entry(table.io)
     }
-    where = urlsplit(table.location_provider().data_path)  # type: ignore[attr-defined]  # of the provider in use
+    where = urlsplit(table.location_provider().data_path)
     bucket, prefix = where.netloc, where.path.lstrip("/")
     pages = scene.landing.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     stored = {f"s3://{bucket}/{found['Key']}" for page in pages for found in page.get("Contents", [])}

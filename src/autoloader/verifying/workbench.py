@@ -114,7 +114,7 @@ def workbench(spool: Path, stopping: Callable[[], bool], *, memory_limit: str, t
         threads: of DuckDB.
     """
     with own_folder(spool, f"verify-{uuid.uuid4()}") as folder:
-        config = {
+        config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
             "threads": threads,
             "temp_directory": str(folder),
