@@ -30,7 +30,7 @@ LISTS = ["/ingestions", "/runs"]
 
 
 class Owned:
-    """What one tenant has: an ingestion, a run and a file."""
+    """What one tenant has: an ingestion, a run, a file and a verification."""
 
     def __init__(self, service: Service, client: httpx.Client, draft: dict[str, Any]) -> None:
         self.draft = draft
@@ -42,7 +42,7 @@ class Owned:
     def _seen(self, service: Service) -> dict[str, int]:
         from datetime import UTC, datetime
 
-        from autoloader.ledger import files, ingestions
+        from autoloader.ledger import files, ingestions, verifications
 
         path = self.draft["source_path"] + "a.json"
         found = SourceObject(path=path, size_bytes=1, etag="1", modified_at=datetime.now(UTC))
@@ -51,7 +51,8 @@ class Owned:
             run, _ = start_or_join(connection, ingestion.id, RunTrigger.MANUAL, "w", Lease())
             record_listing(connection, ingestion, run.id, [found], worker="w")
             (file,) = files.find(connection, path, ingestion.id)
-        return {"run_id": run.id, "file_id": file.id}
+            verification, _ = verifications.enqueue(connection, ingestion.id)
+        return {"run_id": run.id, "file_id": file.id, "verification_id": verification.id}
 
     def ask(self, client: httpx.Client, method: str, path: str) -> httpx.Response:
         """Ask about it as a client would."""

@@ -88,7 +88,8 @@ def test_whatever_is_sent_the_answer_is_one_that_the_document_tells(
     client = service.client()
     made = client.post("/ingestions", json=events).json()
     run = client.post(f"/ingestions/{made['id']}/run").json()
-    real = {"ingestion_id": made["id"], "run_id": run["id"]}
+    verification = client.post(f"/ingestions/{made['id']}/verify").json()
+    real = {"ingestion_id": made["id"], "run_id": run["id"], "verification_id": verification["id"]}
     operation = schemathesis.openapi.from_dict(without_tokens(DOCUMENT))[path][method.upper()]
     asked = []
 

@@ -29,7 +29,7 @@ AT_ONCE = 8
 """Data files read at a time: most of the time goes by waiting for the storage."""
 LARGE = 200_000
 """Rows of a data file from which on it is read alone, and what was counted is handed over part by part."""
-COLUMNS = pa.schema([("path", pa.string()), ("load", pa.string()), ("rows", pa.int64())])
+COLUMNS = pa.schema([pa.field("path", pa.string()), pa.field("load", pa.string()), pa.field("rows", pa.int64())])
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,8 @@ def _count(batch: pa.RecordBatch, counted: Counter[Identity]) -> None:
     """Each of the two columns becomes numbers, and a pair of numbers one number, which Arrow counts."""
     (files, file_codes), (loads, load_codes) = (_coded(batch.column(number)) for number in range(2))
     pairs = pc.add(pc.multiply(file_codes, pa.scalar(len(loads), pa.int64())), load_codes)
-    for pair in pc.value_counts(pairs).to_pylist():
+    counts: Any = pc.value_counts(pairs)
+    for pair in counts.to_pylist():
         file, load = divmod(pair["values"], len(loads))
         counted[files[file], loads[load]] += pair["counts"]
 

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from autoloader.ledger.statement import named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
     from datetime import datetime, timedelta
     from uuid import UUID
 
-    from sqlalchemy import Connection, TextClause
+    from sqlalchemy import Connection, CursorResult, TextClause
+
+    Chunks = Generator[Sequence[Sequence[Any]]]
 
 CHUNK = 20_000
 
@@ -36,8 +38,9 @@ _BROUGHT = named(
     "evidence.brought",
     "Which rows each committed load of an ingestion brought, by file.",
     """SELECT o.id, o.file_id, CAST(o.load_id AS text), o.records_ingested
-    FROM loads l JOIN outcomes o ON o.load_id = l.id
-    WHERE l.ingestion_id = :ingestion_id AND l.state = 'COMMITTED' AND o.status = 'SUCCESS'""",
+    FROM processed_files f JOIN outcomes o ON o.file_id = f.id JOIN loads l ON l.id = o.load_id
+    WHERE f.ingestion_id = :ingestion_id AND l.ingestion_id = f.ingestion_id AND l.state = 'COMMITTED'
+      AND o.status = 'SUCCESS'""",
 )
 _LOADS = named(
     "evidence.loads",
@@ -65,17 +68,17 @@ def count(conn: Connection, ingestion_id: int) -> int:
     return conn.scalar(_COUNT, {"ingestion_id": ingestion_id}) or 0
 
 
-def files(conn: Connection, ingestion_id: int) -> Iterator[Sequence[Sequence[Any]]]:
+def files(conn: Connection, ingestion_id: int) -> Chunks:
     """``id, path as stored, etag, status, deferred, records, load id, error type`` of every file."""
     return _chunks(conn, _FILES, {"ingestion_id": ingestion_id})
 
 
-def brought(conn: Connection, ingestion_id: int) -> Iterator[Sequence[Sequence[Any]]]:
+def brought(conn: Connection, ingestion_id: int) -> Chunks:
     """``place, file id, load id, records`` of every file in every committed load; places tell the order."""
     return _chunks(conn, _BROUGHT, {"ingestion_id": ingestion_id})
 
 
-def loads(conn: Connection, ingestion_id: int) -> Iterator[Sequence[Sequence[Any]]]:
+def loads(conn: Connection, ingestion_id: int) -> Chunks:
     """``id, state, clears, table name, snapshot id, started at, ended at`` of every load."""
     return _chunks(conn, _LOADS, {"ingestion_id": ingestion_id})
 
@@ -90,7 +93,12 @@ def known(conn: Connection, load_ids: Sequence[UUID], clearing: timedelta) -> di
     return {row.id: (row.ingestion_id, row.owned) for row in rows}
 
 
-def _chunks(conn: Connection, statement: TextClause, values: Mapping[str, Any]) -> Iterator[Sequence[Sequence[Any]]]:
+def _chunks(conn: Connection, statement: TextClause, values: Mapping[str, Any]) -> Chunks:
     # A cursor of the server: otherwise the driver would first fetch every row.
-    rows = conn.execute(statement, values, execution_options={"stream_results": True, "max_row_buffer": CHUNK})
-    return rows.partitions(CHUNK)
+    options = {"stream_results": True, "max_row_buffer": CHUNK}
+    return _parts(conn.execute(statement, values, execution_options=options))
+
+
+def _parts(rows: CursorResult[Any]) -> Chunks:
+    with rows:
+        yield from rows.partitions(CHUNK)

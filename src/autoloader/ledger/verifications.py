@@ -109,7 +109,7 @@ _OWN = named(
 )
 _NOTE = named(
     "verifications.note",
-    "Adds differences.",
+    "Adds to what a verification found.",
     """
     INSERT INTO verification_differences (verification_id, number, kind, message, table_name, file_path, load_id,
         snapshot_id, expected, found)

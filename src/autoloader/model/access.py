@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 class Scope(StrEnum):
     """What the holder of an API token may do; each scope holds those before it.
 
-    ``read`` looks, ``operate`` also runs, cancels, retries, pauses and previews, ``admin`` also creates, edits and
-    deletes ingestions.
+    ``read`` looks, ``operate`` also runs, cancels, retries, pauses, previews and verifies, ``admin`` also creates,
+    edits and deletes ingestions.
     """
 
     READ = "read"

@@ -11,7 +11,7 @@ _EXPECTED = """
 CREATE TABLE expected AS
 WITH ended AS (
     SELECT b.file_id, b.load, b.rows, b.place, l.target, l.clears, l.ended_at
-    FROM brought b JOIN loads l ON l.load = b.load WHERE l.state = 'COMMITTED'
+    FROM brought b JOIN loads l ON l.load = b.load JOIN files f ON f.id = b.file_id WHERE l.state = 'COMMITTED'
 ), newest AS (
     -- A load that clears its files' earlier rows leaves of each file what it brought itself.
     SELECT file_id, target, max(place) FILTER (clears <> 'nothing') AS place FROM ended GROUP BY file_id, target

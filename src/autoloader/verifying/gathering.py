@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ID, _COUNT, _TEXT = pa.int64(), pa.int64(), pa.string()
-FILES = {
+FILES: dict[str, pa.DataType] = {
     "id": _ID,
     "path": _TEXT,
     "etag": _TEXT,
@@ -31,8 +32,8 @@ FILES = {
     "load": _TEXT,
     "reason": _TEXT,
 }
-BROUGHT = {"place": _ID, "file_id": _ID, "load": _TEXT, "rows": _COUNT}
-LOADS = {
+BROUGHT: dict[str, pa.DataType] = {"place": _ID, "file_id": _ID, "load": _TEXT, "rows": _COUNT}
+LOADS: dict[str, pa.DataType] = {
     "load": _TEXT,
     "state": _TEXT,
     "clears": _TEXT,
@@ -41,7 +42,7 @@ LOADS = {
     "started_at": pa.int64(),
     "ended_at": pa.int64(),
 }
-LISTED = {"path": _TEXT, "etag": _TEXT}
+LISTED: dict[str, pa.DataType] = {"path": _TEXT, "etag": _TEXT}
 CHUNK = 20_000
 
 
@@ -56,16 +57,17 @@ def read_ledger(sides: Sides, asked: Asked, bench: Workbench) -> datetime:
         at = evidence.moment(connection)
         files = evidence.count(connection, ingestion_id)
         done = 0
-        for table, shape, chunks in (
-            ("files", FILES, evidence.files(connection, ingestion_id)),
-            ("brought", BROUGHT, evidence.brought(connection, ingestion_id)),
-            ("loads", LOADS, map(_timed, evidence.loads(connection, ingestion_id))),
+        for table, shape, read in (
+            ("files", FILES, evidence.files),
+            ("brought", BROUGHT, evidence.brought),
+            ("loads", LOADS, evidence.loads),
         ):
-            for chunk in chunks:
-                bench.add(table, shape, chunk)
-                done += len(chunk)
-                # Most files were brought by one load: twice as many rows as files is a fair guess.
-                asked.watcher.reading(Reading(what="ledger", done=done, total=max(2 * files, done)))
+            with closing(read(connection, ingestion_id)) as chunks:
+                for chunk in chunks:
+                    bench.add(table, shape, _timed(chunk) if table == "loads" else chunk)
+                    done += len(chunk)
+                    # Most files were brought by one load: twice as many rows as files is a fair guess.
+                    asked.watcher.reading(Reading(what="ledger", done=done, total=max(2 * files, done)))
     return at
 
 
