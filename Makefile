@@ -3,9 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Spark is large and the same for every checkout, so it is kept in the home folder.
+SPARK_DIR ?= $(HOME)/.cache/autoloader/spark
+SPARK_CLIENT := $(VENV)/.installed-spark
+SPARK_SERVER := $(SPARK_DIR)/.installed-$(shell cat spark/server.lock spark/pom.xml | cksum | cut -d ' ' -f 1)
+PATIENT := --quiet --disable-pip-version-check --timeout 120 --retries 10
+SPARK_CAN := $(and $(shell command -v java),$(shell command -v mvn))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos check format bench docs lock clean
+.PHONY: help setup spark demo test chaos check format bench docs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,11 +25,30 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+spark: $(SPARK_CLIENT) $(SPARK_SERVER) ## Spark Connect for `autoloader up --spark`; needs Java 17 and Maven
+
+$(SPARK_CLIENT): $(STAMP) requirements-spark.lock
+	$(BIN)/python -m pip install $(PATIENT) --require-hashes --requirement requirements-spark.lock
+	@touch $@
+
+# Some 600 MB, fetched once. Two checkouts that want it at the same time: the second waits, and finds it there.
+$(SPARK_SERVER): $(STAMP)
+	@test -n "$(SPARK_CAN)" || { echo "Spark needs Java 17 and Maven on the PATH: install them, or use the engine embedded"; exit 1; }
+	@mkdir -p $(SPARK_DIR)
+	flock $(SPARK_DIR)/.lock sh -e -c 'test ! -e $@ || exit 0; \
+	  mvn() { command mvn -q -B -f spark/pom.xml dependency:copy-dependencies -DoutputDirectory=$(SPARK_DIR)/jars; }; \
+	  mvn || mvn || mvn; \
+	  rm -rf $(SPARK_DIR)/server.new; \
+	  $(BIN)/python -m pip install $(PATIENT) --require-hashes --no-deps \
+	    --target $(SPARK_DIR)/server.new --requirement spark/server.lock; \
+	  rm -rf $(SPARK_DIR)/server; mv $(SPARK_DIR)/server.new $(SPARK_DIR)/server; \
+	  touch $@'
+
 demo: setup ## The whole job on real data, in under a minute
 	$(BIN)/autoloader demo
 
-test: setup ## Every test, on the real embedded stack
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --cov --cov-report=term
+test: setup $(if $(SPARK_CAN),spark) ## Every test, on the real embedded stack; those of Spark where Java and Maven are
+	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --cov --cov-report=term
 
 chaos: setup ## 200 random schedules of faults, each proved exact (SEED=, SCHEDULES=)
 	$(BIN)/python -W ignore -m tests.chaos.run $(if $(SEED),--seed $(SEED)) $(if $(SCHEDULES),--schedules $(SCHEDULES))
@@ -49,6 +74,8 @@ lock: ## Resolve the dependencies again into requirements.lock (hashes, no addre
 	.venv-lock/bin/python -m pip install --quiet uv
 	.venv-lock/bin/uv pip compile pyproject.toml --extra stack --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-annotate --no-header --quiet --output-file requirements.lock
+	.venv-lock/bin/uv pip compile pyproject.toml --extra spark --constraint requirements.lock --universal \
+	  --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet --output-file requirements-spark.lock
 	.venv-lock/bin/uv pip compile bench/dlt/requirements.in --universal --python-version 3.11 \
 	  --generate-hashes --no-annotate --no-header --quiet --output-file bench/dlt/requirements.lock
 	rm -rf .venv-lock

@@ -53,8 +53,9 @@ def share(arena: Arena, dataset: Dataset, rounds: int) -> list[Figure]:
                 ingestion = ingestion_of(database)
                 (before,) = _others(database, ingestion, dataset, 1)
                 run_all(database, [before])
+                spent = spent_by(crew)
                 (ended,) = run_all(database, [ingestion])
-                figures.append(figure_of(dataset.name, name, number, ended, crew))
+                figures.append(figure_of(dataset.name, name, number, ended, crew, spent=spent))
             if ended.files_succeeded != dataset.files or ended.files_failed:
                 raise WrongResult(f"{dataset.name}: {ended.files_succeeded} of {dataset.files} files were loaded")
             check(attempt.open_table(), dataset, snapshots=len(attempt.open_table().snapshots()))
@@ -73,10 +74,11 @@ def be_fair(arena: Arena, dataset: Dataset, rounds: int) -> list[Figure]:
         with ledger_of(attempt) as database, crew_at_work(attempt, 2) as crew:
             large = ingestion_of(database)
             others = _others(database, large, small, _OTHERS)
+            spent = spent_by(crew)
             ended = run_all(database, [large, *others])
             by_end = max(ended[1:], key=lambda run: run.ended_at or run.created_at)
-            figures.append(figure_of(dataset.name, LARGE_ONE, number, ended[0], crew))
-            figures.append(figure_of(dataset.name, LAST_SMALL, number, by_end, crew))
+            figures.append(figure_of(dataset.name, LARGE_ONE, number, ended[0], crew, spent=spent))
+            figures.append(figure_of(dataset.name, LAST_SMALL, number, by_end, crew, spent=spent))
         loaded = [run.files_succeeded for run in ended]
         if loaded != [dataset.files, *[small.files] * _OTHERS]:
             raise WrongResult(f"{dataset.name}: the runs loaded {loaded} files")
@@ -176,6 +178,11 @@ def _wait_until_started(log: Path) -> None:
         time.sleep(_POLL_SECONDS)
 
 
+def spent_by(crew: list[psutil.Popen]) -> float:
+    """Processor time of a crew so far, in seconds."""
+    return sum(sum(process.cpu_times()[:2]) for process in crew)
+
+
 def figure_of(
     case: str,
     name: str,
@@ -183,18 +190,20 @@ def figure_of(
     run: Run,
     crew: list[psutil.Popen],
     *,
+    spent: float,
     seconds: float | None = None,
     snapshots: int | None = None,
 ) -> Figure:
     """From the trigger to the end, by the ledger's clock; processor time and memory of the whole crew.
 
     Args:
+        spent: processor time of the crew before the trigger.
         seconds: the wall time, where something else was measured.
     """
     if run.ended_at is None:
         raise WrongResult(f"run {run.id} has not ended")
     wall = (run.ended_at - run.created_at).total_seconds() if seconds is None else seconds
-    cpu = sum(sum(process.cpu_times()[:2]) for process in crew)
+    cpu = spent_by(crew) - spent
     held = sum(process.memory_info().rss for process in crew)
     print(f"  round {number}  {name:<24} {wall:8.2f} s  {cpu:8.2f} s of processor", flush=True)
     return Figure(

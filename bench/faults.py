@@ -25,7 +25,7 @@ from autoloader.runtime import Runtime
 from autoloader.settings import Settings, external_connections
 from autoloader.workers import Unwatched
 from check import WrongResult, check
-from crews import crew_at_work, figure_of, ingestion_of, ledger_of, run_all
+from crews import crew_at_work, figure_of, ingestion_of, ledger_of, run_all, spent_by
 from races import Figure
 
 if TYPE_CHECKING:
@@ -56,10 +56,11 @@ def rescue(arena: Arena, dataset: Dataset, rounds: int) -> list[Figure]:
                 died: list[float] = []
                 watching = threading.Thread(target=_note_death, args=(victim, rescuer, died))
                 watching.start()
+                spent = spent_by([rescuer])
                 (ended,) = run_all(database, [ingestion_of(database)])
                 seconds = time.monotonic() - died[0]
                 watching.join()
-            measured = figure_of(dataset.name, RESCUED, number, ended, [rescuer], seconds=seconds)
+            measured = figure_of(dataset.name, RESCUED, number, ended, [rescuer], spent=spent, seconds=seconds)
         if ended.files_succeeded != dataset.files:
             raise WrongResult(f"{dataset.name}: {ended.files_succeeded} of {dataset.files} files were loaded")
         check(attempt.open_table(), dataset, snapshots=len(attempt.open_table().snapshots()))
@@ -81,12 +82,15 @@ def contend(arena: Arena, dataset: Dataset, rounds: int) -> list[Figure]:
     for number in range(1, rounds + 1):
         attempt = arena.ours(dataset, f"{CONTENDED}_{number}")
         with ledger_of(attempt) as database, crew_at_work(attempt, 8, own) as crew:
+            spent = spent_by(crew)
             (ended,) = run_all(database, [ingestion_of(database)])
             with transaction(database) as connection:
                 rows = connection.execute(text("SELECT state, count(*) AS loads FROM loads GROUP BY state")).all()
                 states: dict[str, int] = {row.state: row.loads for row in rows}
             table = attempt.open_table()
-            measured = figure_of(dataset.name, EIGHT, number, ended, crew, snapshots=len(table.snapshots()))
+            measured = figure_of(
+                dataset.name, EIGHT, number, ended, crew, spent=spent, snapshots=len(table.snapshots())
+            )
         if ended.files_succeeded != dataset.files or set(states) != {"COMMITTED"}:
             raise WrongResult(f"{dataset.name}: {ended.files_succeeded} files were loaded; loads: {states}")
         check(table, dataset, snapshots=states["COMMITTED"])

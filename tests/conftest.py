@@ -5,6 +5,7 @@ One stack for each test process; below it every test has a database, a prefix of
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import uuid
@@ -17,9 +18,15 @@ import pytest
 from botocore.config import Config
 from hypothesis import settings
 from sqlalchemy.engine import make_url
+from xdist.scheduler import LoadScopeScheduling
 
+from autoloader.engines.spark.session import Cluster
+from autoloader.errors import StackError
 from autoloader.ledger.database import upgrade
+from autoloader.settings import load_settings
 from autoloader.stack import Stack
+from autoloader.stack.programs import java_home
+from autoloader.stack.spark import SparkInstall
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +42,14 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
-SLOW_FIRST = ("stack", "workers", "end_to_end", "api")
+SLOW_FIRST = ("contract", "stack", "workers", "end_to_end", "api")
 """Folders whose files take long one by one: begun last, they would leave a core idle at the end."""
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Leave property tests out of the coverage: being watched doubles their time, and examples run the same lines."""
+    if getattr(getattr(item, "function", None), "is_hypothesis_test", False):
+        item.add_marker("no_cover")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -47,6 +60,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return SLOW_FIRST.index(folder) if folder in SLOW_FIRST else len(SLOW_FIRST)
 
     items.sort(key=turn)
+
+
+class SparkTogether(LoadScopeScheduling):
+    """Modules are shared out among the processes; what needs Spark is done by one of them, on one server."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "spark" if "[spark" in nodeid or "contract_spark" in nodeid else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SparkTogether | None:
+    """In place of the plain ``loadscope``."""
+    return SparkTogether(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -60,21 +85,67 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session")
-def connections(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connections]:
-    """The embedded stack, started for this test process and stopped after it.
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The home of the embedded stack, started for this test process and stopped after it.
 
     ``AUTOLOADER_TEST_HOME`` names the home of a stack that runs already: it is used instead, and left running.
     """
     if running := os.environ.get("AUTOLOADER_TEST_HOME"):
-        found = Stack(Path(running)).connections()
-        assert found is not None, f"AUTOLOADER_TEST_HOME: no stack runs in {running}"
-        yield found
+        yield Path(running)
         return
     home = tmp_path_factory.mktemp("stack")
     stack = Stack(home)
-    yield stack.start()
+    without_safety(stack.start())
+    yield home
     stack.stop()
     shutil.rmtree(home)
+
+
+def without_safety(connections: Connections) -> None:
+    """Let the database's server not wait for the disk: no test of this stack pulls the plug, and all is removed soon.
+
+    The drop of a database, one for each test, is a checkpoint: ten times as fast without.
+    """
+    with psycopg.connect(connections.database_url.replace("+psycopg", ""), autocommit=True) as admin:
+        for setting in ("fsync", "full_page_writes"):
+            admin.execute(f"ALTER SYSTEM SET {setting} = off".encode())
+        admin.execute("SELECT pg_reload_conf()")
+
+
+@pytest.fixture(scope="session")
+def connections(home: Path) -> Connections:
+    """Where the parts of the embedded stack are."""
+    found = Stack(home).connections()
+    assert found is not None, f"no stack runs in {home}"
+    return found
+
+
+@pytest.fixture(scope="session")
+def with_spark(home: Path, connections: Connections) -> Connections:
+    """The same stack with a Spark Connect server, started for the first test that needs it."""
+    spark = SparkInstall(
+        folder=load_settings().spark_dir.expanduser(),
+        memory="1500m",
+        threads=2,
+        # Many small queries, none of them long: compiling them well costs more than it gains.
+        java_options="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        settings={"spark.sql.codegen.wholeStage": "false", "spark.sql.shuffle.partitions": "2"},
+    )
+    try:
+        java_home()
+        _ = spark.home
+        importlib.import_module("pyspark.sql.connect.session")
+    except (StackError, ImportError) as missing:
+        pytest.skip(f"these tests need Spark: {missing}")
+    assert connections.database_url
+    return Stack(home, spark).start()
+
+
+@pytest.fixture(scope="session")
+def cluster(with_spark: Connections) -> Cluster:
+    """Where Spark Connect answers."""
+    assert with_spark.spark_connect_url is not None
+    return Cluster(url=with_spark.spark_connect_url, token=with_spark.spark_connect_token)
 
 
 @pytest.fixture(scope="session")
@@ -145,24 +216,31 @@ class Databases:
     def __init__(self, server: str) -> None:
         self._server = make_url(server)
         self._admin = psycopg.connect(self._address("postgres", "postgresql"), autocommit=True)
+        self._left: list[str] = []
 
     def _address(self, name: str, scheme: str = "postgresql+psycopg") -> str:
         return self._server.set(drivername=scheme, database=name).render_as_string(hide_password=False)
 
     def create(self, template: str = "template1") -> tuple[str, str]:
         """A new database: its name and its address."""
+        self._drop_what_was_left()
         name = f"test_{uuid.uuid4().hex}"
         self._admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
         self._admin.execute(f"ALTER DATABASE {name} SET synchronous_commit = off".encode())
         return name, self._address(name)
 
     def drop(self, name: str) -> None:
-        """Remove it, whoever is connected."""
-        self._admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+        """Remove it, whoever is connected: with the next one, as the server waits for connections that just ended."""
+        self._left.append(name)
 
     def close(self) -> None:
         """End the connection of this object."""
+        self._drop_what_was_left()
         self._admin.close()
+
+    def _drop_what_was_left(self) -> None:
+        while self._left:
+            self._admin.execute(f"DROP DATABASE {self._left.pop()} WITH (FORCE)".encode())
 
 
 @pytest.fixture(scope="session")

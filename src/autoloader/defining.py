@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import ByteSize, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from autoloader.engines.options import parse_options
+from autoloader.engines.options import check_engine, parse_options
 from autoloader.errors import UsageError
 from autoloader.lake.catalogs import identifier
 from autoloader.lake.partitions import check_form, partition_spec
@@ -23,6 +23,7 @@ from autoloader.model import (
     DEFAULT_MAX_FILE_SIZE_BYTES,
     DEFAULT_MAX_RETRIES,
     NAME,
+    EngineName,
     FormatType,
     IngestionStatus,
     NewIngestion,
@@ -33,7 +34,7 @@ from autoloader.model import (
 from autoloader.objects.globs import Pattern
 from autoloader.objects.paths import parse_source_path
 from autoloader.schema import parse_schema, to_json
-from autoloader.vault import CREDENTIAL_SECRETS, FILE, MASK, SEALED, VARIABLE, check_reference, masked
+from autoloader.vault import CREDENTIAL_SECRETS, FILE, MASK, SEALED, SECRETS, VARIABLE, check_reference, masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
             """The secret as it may be stored."""
 
 
+CONNECT_URL = r"^sc://[^/;\s]+(/(;[\w-]+=[^;=\s]+)*)?$"
 Secret = Annotated[str, StringConstraints(pattern=r"^[!-~]+$", max_length=8192)]
 """The secret itself, or where it is to be found: ``env:NAME``, ``file:/path``."""
 
@@ -89,6 +91,9 @@ class Draft:
     write_mode: WriteMode = WriteMode.APPEND
     partition_columns: tuple[str, ...] = ()
     table_properties: dict[str, str] = Field(default_factory=dict)
+    engine: EngineName = EngineName.EMBEDDED
+    spark_connect_url: Annotated[str, StringConstraints(pattern=CONNECT_URL, max_length=2048)] | None = None
+    spark_connect_token: Secret | None = Field(None, repr=False)
     max_file_size_bytes: Annotated[ByteSize, Field(gt=0, lt=2**63)] = ByteSize(DEFAULT_MAX_FILE_SIZE_BYTES)
     max_retries: Annotated[int, Field(ge=0, le=1000)] = DEFAULT_MAX_RETRIES
     on_changed_file: OnChangedFile = OnChangedFile.REPLACE
@@ -100,11 +105,11 @@ NO_CREDENTIALS = SourceCredentials()
 _DRAFT = TypeAdapter(Draft)
 
 
-def define(draft: Mapping[str, Any], vault: Sealer, saved: SourceCredentials = NO_CREDENTIALS) -> NewIngestion:
+def define(draft: Mapping[str, Any], vault: Sealer, saved: NewIngestion | None = None) -> NewIngestion:
     """Check a draft against every rule of the contract, and seal its secrets.
 
     Args:
-        saved: the credentials that the ingestion has so far: ``***`` in the draft means the secret of these.
+        saved: the ingestion as it is so far: ``***`` in the draft means the secret that it has.
 
     Raises:
         UsageError: the first rule that is broken; ``field`` is the name of the field at fault.
@@ -117,7 +122,7 @@ def define(draft: Mapping[str, Any], vault: Sealer, saved: SourceCredentials = N
     source = parse_source_path(fields.source_path)
     Pattern(fields.source_file_pattern)
     identifier(fields.database, fields.table)
-    parse_options(fields.format_type, fields.format_options)
+    check_engine(fields.engine, parse_options(fields.format_type, fields.format_options))
     schema = parse_schema(fields.schema_json) if fields.schema_json is not None else None
     if schema is None:
         check_form(fields.partition_columns)
@@ -130,7 +135,10 @@ def define(draft: Mapping[str, Any], vault: Sealer, saved: SourceCredentials = N
         | {
             "source_path": source.path,
             "schema_json": to_json(schema) if schema is not None else None,
-            "source_credentials": _sealed(fields.source_credentials, saved, vault),
+            "source_credentials": _sealed(
+                fields.source_credentials, saved.source_credentials if saved else NO_CREDENTIALS, vault
+            ),
+            "spark_connect_token": _sealed_token(fields, saved, vault),
         }
     )
 
@@ -151,7 +159,7 @@ def check(
         UsageError: as ``define``.
         LakeError: there is no such catalog, or it does not answer.
     """
-    after = define(draft, vault, NO_CREDENTIALS if saved is None else saved.source_credentials)
+    after = define(draft, vault, saved)
     if saved is None or (after.catalog, after.database, after.table) != (saved.catalog, saved.database, saved.table):
         check_table(after)
     return after
@@ -202,7 +210,10 @@ def edit(
 def as_draft(ingestion: NewIngestion) -> dict[str, Any]:
     """The fields a person decides, as they stand now; secrets are masked, and mean what is saved."""
     draft = {name: getattr(ingestion, name) for name in FIELDS}
-    return draft | {"source_credentials": shown(ingestion.source_credentials)}
+    return draft | {
+        "source_credentials": shown(ingestion.source_credentials),
+        "spark_connect_token": masked(ingestion.spark_connect_token),
+    }
 
 
 def shown(credentials: SourceCredentials) -> dict[str, str | None]:
@@ -225,35 +236,46 @@ def _sealed(credentials: CredentialsDraft, saved: SourceCredentials, vault: Seal
     for name in CREDENTIAL_SECRETS:
         given, before = values[name], getattr(saved, name)
         if given == MASK:
-            values[name] = _kept(name, before, moved=moved)
+            values[name] = _kept(name, before, field=f"source_credentials.{name}", moved=moved)
         elif given is not None:
-            values[name] = _stored(name, given, vault)
+            values[name] = _stored(name, given, vault, field=f"source_credentials.{name}")
     return SourceCredentials(**values)
 
 
-def _kept(name: str, before: str | None, *, moved: bool) -> str:
-    field = f"source_credentials.{name}"
+def _sealed_token(fields: Draft, saved: NewIngestion | None, vault: Sealer) -> str | None:
+    name, given = "spark_connect_token", fields.spark_connect_token
+    if fields.spark_connect_url is None and given is not None:
+        raise UsageError(f"{name} is for the server of spark_connect_url, and there is none: give it", field=name)
+    if given == MASK:
+        before = saved.spark_connect_token if saved else None
+        moved = saved is None or fields.spark_connect_url != saved.spark_connect_url
+        return _kept(name, before, field=name, moved=moved)
+    return None if given is None else _stored(name, given, vault, field=name)
+
+
+def _kept(name: str, before: str | None, *, field: str, moved: bool) -> str:
     if before is None:
         raise UsageError(f"{name} is {MASK}, which stands for the saved one, and there is none: give it", field=field)
     if moved and before.startswith(SEALED):
         # Whoever may edit but does not know the keys could have them sent to an endpoint of their own.
-        raise UsageError(f"{name}: the endpoint is another one, so give the key anew", field=field)
+        kind = "token" if name == "spark_connect_token" else "key"
+        raise UsageError(f"{name}: the endpoint is another one, so give the {kind} anew", field=field)
     return before
 
 
-def _stored(name: str, given: str, vault: Sealer) -> str:
+def _stored(name: str, given: str, vault: Sealer, *, field: str) -> str:
     if given.startswith((VARIABLE, FILE)):
         check_reference(name, given)
         return given
     if given.startswith(SEALED):
         raise UsageError(
             f"{name}: a key that begins with {SEALED} is taken for a sealed one, which nobody can give",
-            field=f"source_credentials.{name}",
+            field=field,
         )
     return vault.seal(given)
 
 
-def _usage_error(error: ValidationError) -> UsageError:
+def _usage_error(error: ValidationError) -> UsageError:  # noqa: PLR0911  one return for each kind of mistake
     first = error.errors(include_input=False, include_url=False)[0]
     field = ".".join(str(part) for part in first["loc"])
     if first["type"] in {"missing", "missing_argument"}:
@@ -266,6 +288,8 @@ def _usage_error(error: ValidationError) -> UsageError:
         return UsageError(
             "a name is 1 to 128 letters, digits, '_', '-' or '.', and begins with a letter or a digit", field=field
         )
-    if field.removeprefix("source_credentials.") in {"aws_access_key_id", "aws_secret_access_key", "aws_session_token"}:
-        return UsageError(f"{field}: give the key, or where it is: env:NAME or file:/path", field=field)
+    if field == "spark_connect_url":
+        return UsageError(f"{field}: write sc://host:port, the token apart as spark_connect_token", field=field)
+    if field.removeprefix("source_credentials.") in SECRETS:
+        return UsageError(f"{field}: give it itself, or where it is: env:NAME or file:/path", field=field)
     return UsageError(f"{field}: {first['msg'][0].lower()}{first['msg'][1:]}", field=field)

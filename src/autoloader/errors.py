@@ -28,6 +28,9 @@ AutoloaderError
 │   ├── CatalogMisconfigured    unknown catalog, wrong key, a name the catalog refuses
 │   ├── TableMismatch           the table exists and does not fit the ingestion
 │   └── HistoryTooShort         the table's snapshots no longer reach back far enough to decide
+├── SparkError                  the Spark cluster
+│   ├── SparkUnavailable        ↻ no answer, or the session was lost on the way
+│   └── SparkMisconfigured      it refuses us, lacks Iceberg, or cannot see the table or the bucket
 ├── LedgerError
 │   ├── LedgerUnavailable       ↻ no connection to PostgreSQL
 │   ├── LedgerOutdated          the schema of the database is not that of this program
@@ -194,6 +197,20 @@ class TableMismatch(LakeError):  # noqa: N818
 
 class HistoryTooShort(LakeError):  # noqa: N818
     """The snapshots that would decide a lost load have been expired: a person must look."""
+
+
+class SparkError(AutoloaderError):
+    """The Spark cluster."""
+
+
+class SparkUnavailable(SparkError):  # noqa: N818
+    """Spark Connect does not answer, or the session was lost on the way."""
+
+    retryable = True
+
+
+class SparkMisconfigured(SparkError):  # noqa: N818
+    """The cluster refuses us, lacks Iceberg, or cannot see the catalog, the table or the bucket."""
 
 
 class LedgerError(AutoloaderError):

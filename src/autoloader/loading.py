@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from threading import Event, Lock
 from typing import TYPE_CHECKING
@@ -24,12 +25,14 @@ from autoloader.clock import Clock
 from autoloader.engines import Work
 from autoloader.errors import Interrupted, LakeError, LeaseLost, LedgerUnavailable
 from autoloader.failpoints import Step, reached
-from autoloader.lake.data_files import Uploader, discard
+from autoloader.lake.data_files import discard
+from autoloader.lake.intake import Intake
 from autoloader.lake.publish import Change, publish
 from autoloader.lake.snapshots import INGESTION_PROPERTY, RUN_ID_PROPERTY
 from autoloader.lake.tables import shape
 from autoloader.ledger import loads, runs
 from autoloader.ledger.database import transaction
+from autoloader.ledger.locks import in_turn
 from autoloader.model import FileStatus, WriteMode
 from autoloader.renewal import Renewal
 from autoloader.scratch import own_folder
@@ -43,12 +46,15 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine as Database
 
     from autoloader.engines import Engine, Progress, Reading
-    from autoloader.model import ClaimedFile, DataFile, Ingestion, Load, Outcome
+    from autoloader.model import ClaimedFile, DataFile, Ingestion, Load, Outcome, Staged
     from autoloader.objects import ObjectStore
     from autoloader.plan import Lease
 
 _turn_to_publish: defaultdict[str, Lock] = defaultdict(Lock)
-"""By table: threads of one process publish one after another, as contending for main costs each of them more."""
+"""By table: the threads of a process ask for their turn one after another, so that one connection waits for it."""
+PATIENCE = timedelta(seconds=10)
+"""How long a worker waits for its turn to publish, a third of its lease at most: whoever has it may have been stopped,
+and it is safe without."""
 
 log = structlog.get_logger(__name__)
 
@@ -93,7 +99,7 @@ def carry_out(means: Means, load: Load, claimed: Sequence[ClaimedFile]) -> None:
         try:
             reached(Step.LOAD_CLAIMED)
             table = means.open_table()
-            change = _prepare(
+            change, published = _prepare(
                 means,
                 load,
                 claimed,
@@ -105,8 +111,9 @@ def carry_out(means: Means, load: Load, claimed: Sequence[ClaimedFile]) -> None:
             # Also Ctrl-C and errors nobody foresaw: nothing was published, so the files need not wait for the lease.
             _give_up(means.database, load, table, error)
             raise
-        marks = {INGESTION_PROPERTY: means.ingestion.name, RUN_ID_PROPERTY: str(load.run_id)}
-        with _turn_to_publish[load.table_name]:
+        patience = min(PATIENCE, means.lease.duration / 3)
+        marks = {INGESTION_PROPERTY: means.ingestion.name, RUN_ID_PROPERTY: str(load.run_id)} | published
+        with _turn_to_publish[load.table_name], in_turn(means.database, f"publish {load.table_name}", patience):
             snapshot_id = publish(table, load.id, change, renewal.renew, marks=marks, clock=clock)
         reached(Step.LOAD_PUBLISHED)
         with transaction(means.database) as connection:
@@ -131,18 +138,22 @@ def _prepare(
     *,
     lost: Callable[[], bool],
     stopped: Callable[[], bool],
-) -> Change:
-    """Data files in the table's storage but in no snapshot yet; what became of each file, in the ledger."""
-    uploader = Uploader(table, load.id)
+) -> tuple[Change, dict[str, str]]:
+    """Data files in the table's storage but in no branch yet, and what the summary must say of where they come from.
+
+    What became of each file is in the ledger by then.
+    """
+    intake = Intake(table, load.id)
     added: list[DataFileEntry] = []
 
-    def put(made: DataFile) -> None:
-        added.append(uploader.upload(made))
+    def put(made: DataFile | Staged) -> None:
+        added.extend(intake.take(made))
         reached(Step.LOAD_PUT)
 
     with own_folder(means.spool, str(load.id)) as spool:
         work = Work(
             load_id=load.id,
+            table_name=load.table_name,
             loaded_at=load.started_at,
             files=claimed,
             reading=means.reading,
@@ -161,7 +172,7 @@ def _prepare(
     with transaction(means.database) as connection:
         loads.store_outcomes(connection, load.id, outcomes)
     reached(Step.LOAD_STORED)
-    return _change(means.ingestion, claimed, outcomes, added)
+    return _change(means.ingestion, claimed, outcomes, added), intake.marks
 
 
 def _change(

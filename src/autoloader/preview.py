@@ -19,7 +19,7 @@ from autoloader import sampling
 from autoloader.discovery import Scope, matching
 from autoloader.engines import Reading, Work
 from autoloader.errors import LeaseLost, UsageError
-from autoloader.model import ClaimedFile, FileStatus
+from autoloader.model import ClaimedFile, FileStatus, Staged
 from autoloader.schema import parse_schema
 from autoloader.schema.table import numbered
 
@@ -196,7 +196,9 @@ def _read(
     spool.mkdir()
     rows: list[list[Any]] = []
 
-    def keep(data_file: DataFile) -> None:
+    def keep(data_file: DataFile | Staged) -> None:
+        if isinstance(data_file, Staged):
+            raise TypeError("a preview reads in this process, where nothing is staged")
         wanted = SHOWN_ROWS - len(rows)
         if wanted > 0:
             batch = next(pq.ParquetFile(data_file.location).iter_batches(wanted)).select(list(reading.schema.names))
@@ -205,6 +207,7 @@ def _read(
 
     work = Work(
         load_id=uuid.uuid4(),
+        table_name="no table",
         loaded_at=datetime.now(UTC),
         files=claimed,
         reading=reading,

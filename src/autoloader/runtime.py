@@ -12,14 +12,15 @@ import socket
 import threading
 from contextlib import ExitStack, closing, contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, assert_never
 
 from autoloader.errors import UsageError
 from autoloader.ledger import runs
 from autoloader.ledger.database import connect, require_current, transaction
 from autoloader.ledger.locks import alone
 from autoloader.ledger.sealing import reseal_all
-from autoloader.model import RunTrigger
+from autoloader.model import EngineName, RunTrigger
+from autoloader.objects.hadoop import reader_options
 from autoloader.objects.paths import parse_source_path
 from autoloader.objects.s3 import open_s3
 from autoloader.plan import Lease, LoadLimits
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
     from autoloader.engines import Engine
+    from autoloader.engines.spark.session import Cluster
     from autoloader.model import Difference, Ingestion, Load, NewIngestion, Run, VerificationReport
     from autoloader.objects import ObjectStore
     from autoloader.settings import Connections, Settings
@@ -187,12 +189,10 @@ class Runtime:
         with closing(store):
             yield store
 
-    def engine(self, ingestion: NewIngestion) -> Engine:
-        """The engine an ingestion asks for."""
+    def embedded(self) -> Engine:
+        """The engine in this process: for previews, for ingestions that ask for it, and to judge what Spark doubts."""
         from autoloader.engines.embedded import EmbeddedEngine  # noqa: PLC0415  see the module's first lines
 
-        if ingestion.engine != "embedded":
-            raise UsageError(f"engine {ingestion.engine!r} is not known: use 'embedded'", field="engine")
         return EmbeddedEngine(
             memory_limit=self.settings.memory_limit,
             threads=self.settings.threads,
@@ -200,11 +200,50 @@ class Runtime:
             spool_bytes=self.settings.spool_bytes,
         )
 
+    def engine(self, ingestion: NewIngestion) -> Engine:
+        """The engine an ingestion asks for.
+
+        Raises:
+            UsageError: as for ``cluster``.
+        """
+        match ingestion.engine:
+            case EngineName.EMBEDDED:
+                return self.embedded()
+            case EngineName.SPARK:
+                from autoloader.engines.spark import SparkEngine  # noqa: PLC0415  likewise
+
+                return SparkEngine(self.cluster(ingestion), self.embedded())
+            case _:
+                assert_never(ingestion.engine)
+
+    def cluster(self, ingestion: NewIngestion) -> Cluster:
+        """Where the Spark Connect server of an ingestion answers, and how it reads the ingestion's bucket.
+
+        Raises:
+            UsageError: none is named, neither in the ingestion nor in the settings.
+            VaultError: a sealed secret cannot be opened.
+        """
+        from autoloader.engines.spark.session import Cluster  # noqa: PLC0415  likewise
+
+        url, token = ingestion.spark_connect_url, ingestion.spark_connect_token
+        if url is None:
+            url, given = self.connections.spark_connect_url, self.connections.spark_connect_token
+        else:
+            given = self.vault.open("spark_connect_token", token) if token else None
+        if url is None:
+            raise UsageError(
+                "the engine spark needs a Spark Connect server: give spark_connect_url or set "
+                "AUTOLOADER_SPARK_CONNECT_URL, or start one here with `autoloader up --spark`",
+                field="spark_connect_url",
+            )
+        return Cluster(url=url, token=given, reader=reader_options(ingestion.source_credentials, self.vault.open))
+
     def ensure_table(self, ingestion: Ingestion) -> Table:
         """The table of an ingestion, made if it is not there."""
+        from autoloader.lake.staged import allow_staging  # noqa: PLC0415  see the module's first lines
         from autoloader.lake.tables import ensure_table  # noqa: PLC0415  see the module's first lines
 
-        return ensure_table(
+        table = ensure_table(
             self._catalog(ingestion.catalog),
             ingestion.database,
             ingestion.table,
@@ -213,6 +252,7 @@ class Runtime:
             ingestion.table_properties,
             alone=lambda: alone(self.database, f"make {ingestion.table_name}"),
         )
+        return allow_staging(table) if ingestion.engine is EngineName.SPARK else table
 
     def open_table(self, name: str) -> Table | None:
         """A table by its full name ``catalog.database.table``; None when there is none."""

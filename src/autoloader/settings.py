@@ -46,6 +46,16 @@ class Settings(BaseSettings):
         None, ge=1, description="Loads of one ingestion under way at once, over all workers. Unset: no limit."
     )
     lease_seconds: int = Field(60, ge=1, description="Silence after which a worker's load counts as lost.")
+    spark_connect_url: str | None = Field(
+        None,
+        pattern=r"^sc://[^/;\s]+/?$",
+        description="Spark Connect server, `sc://host:15002`, of ingestions with `engine: spark` that name none.",
+    )
+    spark_connect_token: SecretStr | None = Field(None, description="Its token; it is sent over TLS.")
+    spark_dir: Path = Field(
+        Path("~/.cache/autoloader/spark"), description="Where `make spark` put Spark, for `autoloader up --spark`."
+    )
+    spark_memory: str = Field("2g", pattern=r"^\d+[mg]$", description="Memory of the Spark of `autoloader up --spark`.")
     url: str | None = Field(
         None, description="A running service that does what is typed here. Unset: it is done with the database itself."
     )
@@ -88,6 +98,8 @@ class Connections:
         s3_secret_access_key: likewise.
         s3_region: default region.
         catalogs: PyIceberg properties by catalog name, added to those of PyIceberg's own configuration.
+        spark_connect_url: of ingestions that name none.
+        spark_connect_token: likewise.
     """
 
     database_url: str = field(repr=False)
@@ -96,6 +108,8 @@ class Connections:
     s3_secret_access_key: str | None = field(default=None, repr=False)
     s3_region: str | None = None
     catalogs: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    spark_connect_url: str | None = None
+    spark_connect_token: str | None = field(default=None, repr=False)
 
 
 def load_settings() -> Settings:
@@ -129,4 +143,6 @@ def external_connections(settings: Settings) -> Connections:
         database_url=f"postgresql+psycopg://{rest}",
         s3_endpoint_url=settings.s3_endpoint_url,
         s3_region=settings.s3_region,
+        spark_connect_url=settings.spark_connect_url,
+        spark_connect_token=settings.spark_connect_token.get_secret_value() if settings.spark_connect_token else None,
     )

@@ -69,6 +69,10 @@ FORMATS = st.sampled_from(sorted(OPTIONS)).flatmap(
 LAYOUTS = st.fixed_dictionaries({}, optional={"schema_json": SCHEMAS.map(to_ddl)}) | st.fixed_dictionaries(
     {"partition_columns": st.lists(st.sampled_from(["a", "day(at)", "bucket(16, id)"]), unique=True).map(tuple)}
 )
+CLUSTERS: st.SearchStrategy[dict[str, Any]] = st.just({}) | st.fixed_dictionaries(
+    {"spark_connect_url": st.sampled_from(["sc://spark:15002", "sc://h:1/;use_ssl=true"])},
+    optional={"spark_connect_token": REFERENCES},
+)
 DRAFTS: st.SearchStrategy[dict[str, Any]] = st.builds(
     lambda *parts: {name: value for part in parts for name, value in part.items()},
     st.fixed_dictionaries(
@@ -91,5 +95,6 @@ DRAFTS: st.SearchStrategy[dict[str, Any]] = st.builds(
     ),
     FORMATS,
     LAYOUTS,
+    CLUSTERS,
 )
 """Drafts that `define` takes."""

@@ -58,7 +58,7 @@ def test_a_bad_document_does_not_hide_those_after_it() -> None:
     [
         ("name: a\nsource_paht: s3://b/", 2, "did you mean source_path?", "source_paht"),
         ("name: a\npattern: x", 2, "did you mean source_file_pattern?", "pattern"),
-        ("name: a\nengine: spark", 2, "is not a field of an ingestion", "engine"),
+        ("name: a\nmotor: spark", 2, "is not a field of an ingestion", "motor"),
         ("name: a\nsource_credentials:\n  region: x", 3, "did you mean aws_region?", "source_credentials.region"),
         ("name: a\n\nname: b", 3, "stands twice, first in line 1", "name"),
         ("name: a\nformat_options:\n  sep: x\n  sep: y", 4, "stands twice, first in line 3", "format_options.sep"),

@@ -31,7 +31,7 @@ MINIMAL = {"name": "a", "source_path": "s3://landing/", "format_type": "json", "
 def read_back(text: str, saved: NewIngestion) -> NewIngestion:
     (document,) = parse(text, "a.yaml")
     assert isinstance(document, Document), document
-    return define(document.draft, VAULT, saved.source_credentials)
+    return define(document.draft, VAULT, saved)
 
 
 @given(DRAFTS)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -249,7 +250,7 @@ import re, sys, uuid
 from datetime import UTC, datetime
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from conftest import table_shape
+from tests.contract.loads import table_shape
 from autoloader.engines import Reading, Work
 from autoloader.engines.embedded import EmbeddedEngine
 from autoloader.model import ClaimedFile, FormatType
@@ -268,8 +269,9 @@ schema = parse_schema("id BIGINT, at TIMESTAMP, note STRING, d DOUBLE")
 spool = Path(sys.argv[3])
 now = datetime.now(UTC)
 file = ClaimedFile(file_id=1, path=sys.argv[4], size_bytes=int(sys.argv[2]) * 2**20, etag="e", modified_at=now)
-work = Work(load_id=uuid.uuid4(), loaded_at=now, files=[file], shape=table_shape(schema), store=Generated(),
-    spool=spool, reading=Reading(format_type=FormatType.JSON, options={}, schema=schema), cancelled=lambda: False)
+work = Work(load_id=uuid.uuid4(), table_name='lake.a.b', loaded_at=now, files=[file], shape=table_shape(schema),
+    store=Generated(), spool=spool, reading=Reading(format_type=FormatType.JSON, options={}, schema=schema),
+    cancelled=lambda: False)
 engine = EmbeddedEngine("512MB", 2, 16, 256 * 2**20)
 (outcome,) = engine.prepare(work, lambda data_file: data_file.location.unlink(), lambda _: None)
 # Not ru_maxrss: it begins with the memory of the process that started this one.
@@ -280,10 +282,36 @@ print(outcome.status, outcome.records_ingested, peak // 1024)
 
 @pytest.mark.parametrize(("path", "megabytes"), [("s3://b/plain.json", 400), ("s3://b/exact.json", 60)])
 def test_a_large_file_is_read_in_bounded_memory(tmp_path: Path, path: str, megabytes: int) -> None:
-    command = [sys.executable, "-c", MEMORY, str(Path(__file__).parent), str(megabytes), str(tmp_path), path]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
+    command = [sys.executable, "-c", MEMORY, str(Path(__file__).parents[2]), str(megabytes), str(tmp_path), path]
+    unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=unmeasured)
     assert ran.returncode == 0, ran.stderr
     status, records, resident_megabytes = ran.stdout.split()
     assert status == FileStatus.SUCCESS
     assert int(records) > megabytes * 4000
     assert int(resident_megabytes) < 800, "bounded whatever the size"
+
+
+def test_every_field_of_a_data_file_carries_the_id_of_the_table(loads: Any, put: Put) -> None:
+    put("a.json", '{"id": 1}\n')
+    ddl = "id BIGINT, p STRUCT<x: INT, `q r`: ARRAY<STRUCT<y: STRING>>>, m MAP<STRING, ARRAY<INT>>"
+    work = loads.work(ddl)
+    schema = loads.load(ddl).footers[0].to_arrow_schema()
+    found: dict[tuple[str, ...], int] = {}
+
+    def walk(path: tuple[str, ...], arrow_field: pa.Field[Any]) -> None:
+        assert arrow_field.metadata is not None, path
+        found[path] = int(arrow_field.metadata[b"PARQUET:field_id"])
+        kind = arrow_field.type
+        if isinstance(kind, pa.StructType):
+            for inner in kind:
+                walk((*path, inner.name), inner)
+        elif isinstance(kind, pa.MapType):
+            walk((*path, "key"), kind.key_field)
+            walk((*path, "value"), kind.item_field)
+        elif isinstance(kind, pa.ListType):
+            walk((*path, "element"), kind.value_field)
+
+    for arrow_field in schema:
+        walk((arrow_field.name,), arrow_field)
+    assert found == dict(work.shape.field_ids)

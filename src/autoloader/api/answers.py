@@ -10,6 +10,7 @@ from autoloader import model
 from autoloader.defining import shown
 from autoloader.model import (
     DifferenceKind,
+    EngineName,
     FileStatus,
     FormatType,
     IngestionStatus,
@@ -72,7 +73,7 @@ class Ingestion(Answer):
     write_mode: WriteMode
     partition_columns: list[str]
     table_properties: dict[str, str]
-    engine: str
+    engine: EngineName
     cluster_id: str | None
     spark_connect_url: str | None
     spark_connect_token: str | None

@@ -18,6 +18,7 @@ from pydantic import (
 from autoloader.model import (
     DEFAULT_MAX_FILE_SIZE_BYTES,
     DEFAULT_MAX_RETRIES,
+    EngineName,
     FormatType,
     IngestionStatus,
     OnChangedFile,
@@ -111,6 +112,15 @@ Secret = Annotated[
     ),
 ]
 Text = Annotated[str | None, Field(max_length=2048)]
+Engine = Annotated[EngineName, Field(description="What loads the files: this service, or a Spark cluster.")]
+ConnectUrl = Annotated[
+    str | None,
+    Field(
+        description="The Spark Connect server of `engine: spark`; null: that of the service.",
+        examples=["sc://spark.example.com:15002"],
+        max_length=2048,
+    ),
+]
 
 
 class Body(BaseModel):
@@ -177,6 +187,9 @@ class NewIngestion(Body):
     write_mode: Mode = WriteMode.APPEND
     partition_columns: Partitions = Field(default_factory=list)
     table_properties: Properties = Field(default_factory=dict)
+    engine: Engine = EngineName.EMBEDDED
+    spark_connect_url: ConnectUrl = None
+    spark_connect_token: Secret = None
     max_file_size_bytes: MostBytes = DEFAULT_MAX_FILE_SIZE_BYTES
     max_retries: MostRetries = DEFAULT_MAX_RETRIES
     on_changed_file: Changed = OnChangedFile.REPLACE
@@ -201,6 +214,9 @@ class IngestionChanges(Body):
     write_mode: Mode | None = None
     partition_columns: Partitions | None = None
     table_properties: dict[str, str | None] | None = None
+    engine: Engine | None = None
+    spark_connect_url: ConnectUrl = None
+    spark_connect_token: Secret = None
     max_file_size_bytes: MostBytes | None = None
     max_retries: MostRetries | None = None
     on_changed_file: Changed | None = None

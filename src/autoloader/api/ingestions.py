@@ -5,7 +5,7 @@ import re
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import HTTPException, Query, Response
 
 from autoloader import defining
 from autoloader.access import Caller
@@ -14,7 +14,7 @@ from autoloader.api.bodies import Id, IdempotencyKey, IfMatch, IngestionChanges,
 from autoloader.api.callers import Admin, Operator, Parts, Reader
 from autoloader.api.documents import answering, failing
 from autoloader.api.repeating import asked, once
-from autoloader.api.told import Told, patient
+from autoloader.api.told import PREFIX, patient, routes
 from autoloader.errors import (
     CatalogUnavailable,
     EditedMeanwhile,
@@ -30,7 +30,7 @@ from autoloader.model import NAME, Ingestion, IngestionStatus
 from autoloader.runtime import Runtime
 from autoloader.vault import CREDENTIAL_SECRETS, FILE, VARIABLE
 
-router = APIRouter(prefix="/ingestions", tags=["ingestions"], route_class=Told)
+router = routes("ingestions", f"{PREFIX}/ingestions")
 _VERSION = re.compile(r'"(\d{1,19})"')
 
 
@@ -46,7 +46,7 @@ def create(
 ) -> answers.Ingestion:
     """Check the ingestion as a whole and save it. Nothing is loaded before it is run."""
     draft = body.model_dump(by_alias=True)
-    require_may_use(caller, draft["source_credentials"])
+    require_may_use(caller, draft)
     checked = dataclasses.replace(defining.define(draft, runtime.vault), tenant_id=caller.tenant_id)
     runtime.check_table(checked)
     with transaction(runtime.database) as connection:
@@ -178,18 +178,20 @@ def find(runtime: Runtime, caller: Caller, ingestion_id: int) -> Ingestion:
         return tenants.ingestion(connection, caller.tenant_id, ingestion_id)
 
 
-def require_may_use(caller: Caller, credentials: dict[str, Any]) -> None:
+def require_may_use(caller: Caller, draft: dict[str, Any]) -> None:
     """Make sure that the caller may name what only this machine has.
 
     Raises:
-        NotAllowed: the credentials refer to a variable, a file, a profile or a role, and the caller is a guest here.
+        NotAllowed: a secret refers to a variable, a file, a profile or a role, and the caller is a guest here.
     """
-    referring = [
-        name for name in CREDENTIAL_SECRETS if str(credentials.get(name) or "").startswith((VARIABLE, FILE))
-    ] + [name for name in ("profile", "role_arn") if credentials.get(name)]
+    credentials = draft["source_credentials"]
+    given = {f"source_credentials.{name}": credentials.get(name) for name in CREDENTIAL_SECRETS}
+    given["spark_connect_token"] = draft.get("spark_connect_token")
+    referring = [name for name, value in given.items() if str(value or "").startswith((VARIABLE, FILE))]
+    referring += [f"source_credentials.{name}" for name in ("profile", "role_arn") if credentials.get(name)]
     if referring and not caller.is_operator:
         raise NotAllowed(
-            f"source_credentials.{referring[0]}: only administrators of the machine's own tenant may refer to what is "
+            f"{referring[0]}: only administrators of the machine's own tenant may refer to what is "
             "on it; give the keys themselves, they are stored sealed"
         )
 
@@ -200,8 +202,9 @@ def require_may_change(caller: Caller, before: Ingestion, draft: dict[str, Any])
     Raises:
         NotAllowed: as ``require_may_use``.
     """
-    if draft["source_credentials"] != defining.as_draft(before)["source_credentials"]:
-        require_may_use(caller, draft["source_credentials"])
+    kept = defining.as_draft(before)
+    if any(draft[name] != kept[name] for name in ("source_credentials", "spark_connect_token")):
+        require_may_use(caller, draft)
 
 
 def _edited(

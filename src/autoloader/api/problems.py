@@ -36,6 +36,8 @@ STATUS: dict[type[AutoloaderError], HTTPStatus] = {
     errors.FileError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.CatalogMisconfigured: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.TableMismatch: HTTPStatus.CONFLICT,
+    errors.SparkError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.SparkUnavailable: HTTPStatus.FAILED_DEPENDENCY,
     # A part of this service is at fault: the same request may do later.
     errors.CatalogUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.LedgerError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -48,6 +50,7 @@ FIELDS: dict[type[AutoloaderError], str] = {
     errors.SourceAccessDenied: "source_credentials",
     errors.CredentialsMissing: "source_credentials",
     errors.CatalogMisconfigured: "catalog",
+    errors.SparkError: "spark_connect_url",
 }
 """The field at fault where the error itself names none."""
 

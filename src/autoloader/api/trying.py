@@ -11,7 +11,7 @@ from concurrent.futures import TimeoutError as TooLate
 from threading import BoundedSemaphore, Thread
 from typing import Annotated, TypeVar
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 
 from autoloader import defining
 from autoloader.access import Caller, Scope
@@ -20,7 +20,7 @@ from autoloader.api.bodies import Id, IngestionChanges, NewIngestion, merged
 from autoloader.api.callers import Admin, Operator, Parts
 from autoloader.api.documents import failing
 from autoloader.api.ingestions import find, require_may_change, require_may_use
-from autoloader.api.told import Told, patient
+from autoloader.api.told import patient, routes
 from autoloader.errors import NotKnown, SourceUnavailable
 from autoloader.model import NewIngestion as Checked
 from autoloader.objects.checking import check
@@ -29,7 +29,7 @@ from autoloader.preview import Bounds, Preview, look
 from autoloader.runtime import Runtime
 from autoloader.schema import to_json
 
-router = APIRouter(tags=["looking"], route_class=Told)
+router = routes("looking")
 BOUNDS = Bounds(listed=100_000, read_bytes=64 * 1024**2, seconds=15.0)
 SECONDS = 25.0
 AT_ONCE = 4
@@ -112,7 +112,7 @@ def in_time(work: Callable[[], Result], seconds: float = SECONDS) -> Result:
 
 def _drafted(runtime: Runtime, caller: Caller, body: NewIngestion) -> Checked:
     draft = body.model_dump(by_alias=True)
-    require_may_use(caller, draft["source_credentials"])
+    require_may_use(caller, draft)
     return dataclasses.replace(defining.define(draft, runtime.vault), tenant_id=caller.tenant_id)
 
 
@@ -126,7 +126,7 @@ def _changed(runtime: Runtime, caller: Caller, ingestion_id: int, changes: Inges
         return saved
     caller.require(Scope.ADMIN)
     require_may_change(caller, saved, draft)
-    changed = defining.define(draft, runtime.vault, saved.source_credentials)
+    changed = defining.define(draft, runtime.vault, saved)
     return dataclasses.replace(changed, tenant_id=caller.tenant_id)
 
 
@@ -142,7 +142,7 @@ def _tested(runtime: Runtime, ingestion: Checked) -> answers.Connection:
 def _previewed(runtime: Runtime, ingestion: Checked) -> answers.Preview:
     def work() -> answers.Preview:
         with runtime.open_store(ingestion) as store:
-            seen = look(store, runtime.engine(ingestion), ingestion, BOUNDS)
+            seen = look(store, runtime.embedded(), ingestion, BOUNDS)
         return _told(seen)
 
     return in_time(work)

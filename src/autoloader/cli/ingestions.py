@@ -129,6 +129,7 @@ def _facts(ingestion: Ingestion) -> dict[str, str]:
         "Schema": schema,
         "Partitions": ", ".join(ingestion.partition_columns) or "none",
         "Write mode": ingestion.write_mode,
+        "Engine": " ".join(filter(None, [ingestion.engine, ingestion.spark_connect_url])),
         "Changed files": ingestion.on_changed_file,
         "Limits": f"{size(ingestion.max_file_size_bytes)} a file, {ingestion.max_retries} retries",
     }

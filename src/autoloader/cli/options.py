@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from autoloader.errors import UsageError
-from autoloader.model import FormatType, OnChangedFile, WriteMode
+from autoloader.model import EngineName, FormatType, OnChangedFile, WriteMode
 from autoloader.vault import CREDENTIAL_SECRETS, FILE, VARIABLE
 
 if TYPE_CHECKING:
@@ -69,6 +69,15 @@ DESCRIBING = [
     click.option(
         "--max-retries", type=int, metavar="N", help="How often later runs try a failed file again. Default: 3."
     ),
+    click.option(
+        "--engine",
+        type=click.Choice([str(engine) for engine in EngineName]),
+        help="What loads the files: this process, or a Spark cluster. Default: embedded.",
+    ),
+    click.option(
+        "--spark-connect-url", metavar="URL", help="The Spark Connect server, sc://host:port. Default: the setting."
+    ),
+    click.option("--spark-connect-token", metavar=HIDDEN, help="Variable or file that holds its token, or '-'."),
     click.option("--endpoint-url", metavar="URL", help="An S3-compatible store other than AWS."),
     click.option("--region", "aws_region", metavar="NAME", help="The bucket's region."),
     click.option("--profile", metavar="NAME", help="A profile of the AWS configuration."),
@@ -93,7 +102,15 @@ CREDENTIALS = (
     "aws_secret_access_key",
     "aws_session_token",
 )
-PLAIN = ("format_type", "write_mode", "on_changed_file", "max_file_size_bytes", "max_retries")
+PLAIN = (
+    "format_type",
+    "write_mode",
+    "on_changed_file",
+    "max_file_size_bytes",
+    "max_retries",
+    "engine",
+    "spark_connect_url",
+)
 
 
 def describing(command: Command) -> Command:
@@ -123,6 +140,8 @@ def draft_of(given: dict[str, Any]) -> dict[str, Any]:
         draft["table_properties"] = _pairs(given["properties"], "--table-property")
     if given.get("partition_columns"):
         draft["partition_columns"] = given["partition_columns"]
+    if given.get("spark_connect_token") is not None:
+        draft["spark_connect_token"] = _secret("spark_connect_token", given["spark_connect_token"])
     credentials = {name: given[name] for name in CREDENTIALS if given.get(name) is not None}
     if credentials:
         secrets = {name: _secret(name, credentials[name]) for name in CREDENTIAL_SECRETS if name in credentials}
@@ -137,7 +156,7 @@ def _secret(name: str, value: str) -> str:
     if value != "-":
         raise UsageError(
             f"{name} would be seen in the list of processes: write env:NAME, file:/path, or - to be asked for it",
-            field=f"source_credentials.{name}",
+            field=name if name == "spark_connect_token" else f"source_credentials.{name}",
         )
     if sys.stdin.isatty():
         asked: str = click.prompt(name, hide_input=True, err=True)

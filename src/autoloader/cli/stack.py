@@ -33,7 +33,8 @@ GRACE = timedelta(seconds=30)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address the HTTP API listens on.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Its port. Default: 8080, or a free one if that is taken.")
 @click.option("--concurrency", type=click.IntRange(1, 16), default=2, show_default=True, help="Runs worked on at once.")
-def up(*, host: str, port: int | None, concurrency: int) -> None:
+@click.option("--spark", is_flag=True, help="Start a Spark Connect server, too, for ingestions with engine spark.")
+def up(*, host: str, port: int | None, concurrency: int, spark: bool) -> None:
     """Start the whole service on this machine and stay in the foreground; Ctrl-C stops it cleanly.
 
     That is the embedded stack, the HTTP API and a worker.
@@ -42,7 +43,7 @@ def up(*, host: str, port: int | None, concurrency: int) -> None:
     from autoloader.ledger.database import upgrade
     from autoloader.runtime import Runtime
 
-    stack, settings = _stack()
+    stack, settings = _stack(spark=spark)
     with stop_on_signals() as stopping:
         try:
             connections = stack.start(report=lambda line: click.echo(line, err=True))
@@ -62,7 +63,7 @@ def up(*, host: str, port: int | None, concurrency: int) -> None:
 
 @contextmanager
 def _api(runtime: Runtime, host: str, port: int | None) -> Iterator[str]:
-    from autoloader.api.serving import serving
+    from autoloader.api.serving import leave_out_of_garbage_collection, serving
 
     with ExitStack() as open_now:
         try:
@@ -71,6 +72,7 @@ def _api(runtime: Runtime, host: str, port: int | None) -> Iterator[str]:
             if port is not None:
                 raise
             address = open_now.enter_context(serving(runtime, host, 0))
+        leave_out_of_garbage_collection()
         yield address
 
 
@@ -124,15 +126,18 @@ def env() -> None:
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
-def _stack() -> tuple[Stack, Settings]:
+def _stack(*, spark: bool = False) -> tuple[Stack, Settings]:
     from autoloader.stack import Stack
+    from autoloader.stack.spark import SparkInstall
 
     settings = start()
     if settings.database_url is not None:
         raise WrongState(
             "AUTOLOADER_DATABASE_URL is set, so your own parts are used and there is no embedded stack; unset it first"
         )
-    return Stack(settings.home_dir), settings
+    memory, threads = settings.spark_memory, settings.threads
+    install = SparkInstall(folder=settings.spark_dir.expanduser(), memory=memory, threads=threads)
+    return Stack(settings.home_dir, install if spark else None), settings
 
 
 def _show_addresses(stack: Stack) -> None:
@@ -149,6 +154,8 @@ def _exports(connections: Connections) -> dict[str, str]:
         "AWS_DEFAULT_REGION": connections.s3_region or "",
         "DATABASE_URL": connections.database_url.replace("postgresql+psycopg://", "postgresql://"),
     }
+    if connections.spark_connect_url is not None:
+        exports["SPARK_REMOTE"] = f"{connections.spark_connect_url}/;token={connections.spark_connect_token}"
     for catalog, properties in connections.catalogs.items():
         for name, value in properties.items():
             variable = name.replace(".", "__").replace("-", "_").upper()

@@ -96,7 +96,7 @@ class Direct:
 
         ingestion = self._meant(name, changes)
         with self._runtime.open_store(ingestion) as store:
-            return look(store, self._runtime.engine(ingestion), ingestion)
+            return look(store, self._runtime.embedded(), ingestion)
 
     def test(self, name: str | None, changes: Mapping[str, Any]) -> Checked:
         """As ``objects.checking.check``."""
@@ -192,7 +192,7 @@ class Direct:
             return defining.define(UNNAMED | dict(changes), self._runtime.vault)
         saved = self.named(name)
         draft = _with_credentials(defining.as_draft(saved), changes)
-        return defining.define(draft, self._runtime.vault, saved.source_credentials)
+        return defining.define(draft, self._runtime.vault, saved)
 
 
 def _with_credentials(before: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -74,8 +74,7 @@ class Remote:
         """By the rules that need neither key nor catalog; the service checks the rest when it is asked to save."""
         from autoloader import defining  # noqa: PLC0415  it brings in PyIceberg, which takes a second to import
 
-        credentials = defining.NO_CREDENTIALS if saved is None else saved.source_credentials
-        return defining.define(draft, _NoKey(), credentials)
+        return defining.define(draft, _NoKey(), saved)
 
     def edit(self, before: Ingestion, changes: Mapping[str, Any]) -> Ingestion:
         """As a patch of the version that was read."""

@@ -129,7 +129,9 @@ class _Reader:
         draft = {field: self.value(field, part) for field, part in parts.items()}
         return Document(draft=draft, file=self.file, lines=self.lines)
 
-    def value(self, field: str, node: yaml.Node) -> object:
+    def value(  # noqa: PLR0911  one return for each shape
+        self, field: str, node: yaml.Node
+    ) -> object:
         """The value of a field, by the field's shape."""
         match field:
             case "partition_columns":
@@ -138,6 +140,8 @@ class _Reader:
                 return {name: self.text(part, f"{field}.{name}") for name, part in self.parts(node, field).items()}
             case "source_credentials":
                 return self.credentials(node)
+            case "spark_connect_token":
+                return self.secret(node, field, "token")
             case "max_retries":
                 return self.whole(node, field)
             case "status":
@@ -148,16 +152,25 @@ class _Reader:
     def credentials(self, node: yaml.Node) -> dict[str, str]:
         """How to reach the bucket: no key itself, only where it is to be found, or that it stays."""
         field = "source_credentials"
-        given = {}
-        for name, part in self.parts(node, field, CREDENTIALS).items():
-            given[name] = self.text(part, f"{field}.{name}")
-            if name in CREDENTIAL_SECRETS and given[name] != MASK and REFERENCE.fullmatch(given[name]) is None:
-                self.refuse(
-                    part,
-                    f"{field}.{name}: a key itself is not written into a file: write env:NAME or file:/path, where it "
-                    f"is to be found, or '{MASK}', the one that is stored sealed",
-                    f"{field}.{name}",
-                )
+        return {
+            name: (
+                self.secret(part, f"{field}.{name}", "key")
+                if name in CREDENTIAL_SECRETS
+                else self.text(part, f"{field}.{name}")
+            )
+            for name, part in self.parts(node, field, CREDENTIALS).items()
+        }
+
+    def secret(self, node: yaml.Node, field: str, kind: str) -> str:
+        """Where a secret is to be found, or that it stays."""
+        given = self.text(node, field)
+        if given != MASK and REFERENCE.fullmatch(given) is None:
+            self.refuse(
+                node,
+                f"{field}: a {kind} itself is not written into a file: write env:NAME or file:/path, where it "
+                f"is to be found, or '{MASK}', the one that is stored sealed",
+                field,
+            )
         return given
 
     def status(self, node: yaml.Node) -> str:

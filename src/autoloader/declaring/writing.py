@@ -34,6 +34,9 @@ ORDER = (
     "write_mode",
     "partition_columns",
     "table_properties",
+    "engine",
+    "spark_connect_url",
+    "spark_connect_token",
     "on_changed_file",
     "max_file_size_bytes",
     "max_retries",
@@ -42,7 +45,13 @@ ORDER = (
 
 # Of the mappings pydantic keeps the factory; each of them is empty by default.
 DEFAULTS = {
-    field.name: {} if isinstance(field.default, FieldInfo) else field.default
+    field.name: (
+        field.default
+        if not isinstance(field.default, FieldInfo)
+        else {}
+        if field.default.default_factory
+        else field.default.default
+    )
     for field in fields(Draft)
     if field.default is not MISSING
 }
@@ -72,7 +81,8 @@ def dump(ingestion: NewIngestion) -> str:
         default_flow_style=False,
         width=_UNBROKEN,
     )
-    return (_SEALED if MASK in values.get("source_credentials", {}).values() else "") + text
+    secrets = [*values.get("source_credentials", {}).values(), values.get("spark_connect_token")]
+    return (_SEALED if MASK in secrets else "") + text
 
 
 def decided(ingestion: NewIngestion) -> dict[str, Any]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
-    from autoloader.model import ClaimedFile, DataFile, FormatType, Outcome
+    from autoloader.model import ClaimedFile, DataFile, FormatType, Outcome, Staged
     from autoloader.objects import ObjectStore
     from autoloader.schema.table import TableShape
     from autoloader.schema.types import Schema
@@ -31,6 +31,7 @@ class Work:
     """The files of one load, and everything an engine needs to turn them into data files.
 
     Attributes:
+        table_name: ``catalog.database.table``, for an engine that writes by name.
         loaded_at: the instant written into ``_loaded_at`` of every row.
         store: where the files are.
         spool: a folder of this load's own, empty, removed by the caller afterwards.
@@ -38,6 +39,7 @@ class Work:
     """
 
     load_id: UUID
+    table_name: str
     loaded_at: datetime
     files: Sequence[ClaimedFile]
     reading: Reading
@@ -60,7 +62,7 @@ class Engine(Protocol):
     """Turns the files of one load into data files."""
 
     def prepare(
-        self, work: Work, put: Callable[[DataFile], None], report: Callable[[Progress], None]
+        self, work: Work, put: Callable[[DataFile | Staged], None], report: Callable[[Progress], None]
     ) -> Sequence[Outcome]:
         """Read every file of the load and hand over the data files as they are finished.
 
@@ -68,7 +70,8 @@ class Engine(Protocol):
 
         Args:
             work: the load.
-            put: called with each finished data file; a local file is moved or removed by the callee before it returns.
+            put: called with each finished data file, or with a snapshot that holds them; a local file is moved or
+                removed by the callee before it returns.
             report: called now and then, from any thread.
 
         Returns:
@@ -76,6 +79,7 @@ class Engine(Protocol):
 
         Raises:
             SourceError: the store as a whole cannot be read.
+            SparkError: the cluster cannot do it.
             SpoolFull: no room left for the files on their way.
             LeaseLost: ``work.cancelled`` became true.
         """

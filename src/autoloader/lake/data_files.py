@@ -19,6 +19,7 @@ from autoloader.lake.answers import translated
 from autoloader.lake.footers import entry
 from autoloader.lake.partitions import is_void
 from autoloader.lake.snapshots import landed_in, refreshed
+from autoloader.lake.staged import unstage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,7 +146,7 @@ def partition_record(table: Table, spec: PartitionSpec, values: tuple[object, ..
 
 
 def discard(table: Table, load_id: UUID) -> int:
-    """Remove every data file of a load that did not land and no longer can; returns how many there were.
+    """Remove every file of a load that did not land and no longer can, staged ones too; returns how many there were.
 
     Call it only after the load failed before it was published, or was fenced.
 
@@ -160,6 +161,7 @@ def discard(table: Table, load_id: UUID) -> int:
         for folder in (load_location(table, load_id), rewritten_location(table, load_id))
         for location in _files_below(table, folder)
     ]
+    locations += unstage(table, load_id)
     for location in locations:
         remove(table, location)
     return len(locations)

@@ -6,7 +6,7 @@ from array import array
 from bisect import bisect_left
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,7 +19,7 @@ from autoloader.lake.footers import FIELD_ID, entry
 from autoloader.model import LOAD_ID, SOURCE_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from uuid import UUID
 
     from pyiceberg.manifest import DataFile as DataFileEntry
@@ -28,6 +28,29 @@ if TYPE_CHECKING:
 _BATCH_ROWS = 16_384
 _BATCH_BYTES = 16 * 1024**2
 _ROW_GROUP_BYTES = 64 * 1024**2
+
+
+class Leaving(Protocol):
+    """Which rows must leave, told by two columns."""
+
+    def among(self, source_file: pa.Array[Any], load_id: pa.Array[Any]) -> pa.BooleanArray:
+        """True for each row that must leave."""
+        ...
+
+
+class RowsOf:
+    """All rows of some source files.
+
+    Args:
+        paths: of the files.
+    """
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._paths = pa.array(sorted(paths), pa.string())
+
+    def among(self, source_file: pa.Array[Any], load_id: pa.Array[Any]) -> pa.BooleanArray:  # noqa: ARG002
+        """True for each row that must leave."""
+        return pc.is_in(source_file.cast(pa.string()), value_set=self._paths)
 
 
 class OldRows:
@@ -69,7 +92,7 @@ class OldFile:
         self._entry = data_file
         self._gone = self._positions(deletes)
 
-    def count(self, old: OldRows) -> Count:
+    def count(self, old: Leaving) -> Count:
         """Look at two columns only.
 
         Raises:
@@ -99,7 +122,7 @@ class OldFile:
             for batch in self._live(file, list(columns)):
                 yield batch.select(columns)
 
-    def rewrite(self, old: OldRows, location: str) -> DataFileEntry:
+    def rewrite(self, old: Leaving, location: str) -> DataFileEntry:
         """Write the rows that stay to ``location``; memory is bounded by a row group of the source.
 
         Raises:
@@ -122,7 +145,7 @@ class OldFile:
         )
 
     def _written(
-        self, file: pq.ParquetFile, columns: tuple[str, str], old: OldRows, stream: IO[Any]
+        self, file: pq.ParquetFile, columns: tuple[str, str], old: Leaving, stream: IO[Any]
     ) -> pq.FileMetaData:
         with pq.ParquetWriter(stream, file.schema_arrow, compression="zstd") as writer:
             waiting: list[pa.RecordBatch] = []

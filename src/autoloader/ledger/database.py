@@ -31,6 +31,13 @@ _POOL, _OVERFLOW = 10, 30
 _IDLE_SECONDS = 30.0
 _PAUSED_SECONDS = 10
 """No transaction waits for anything but the database: one that rests so long belongs to a process that was paused."""
+_SESSION = f"""
+SET TIME ZONE 'UTC';  -- instants come back in it whatever the server's zone
+SET plan_cache_mode = force_custom_plan;  -- a plan for any value is a bad one over files in all states
+SET max_parallel_workers_per_gather = 0;  -- each question is small: starting helpers takes longer than the answer
+SET jit = off;  -- likewise
+SET idle_in_transaction_session_timeout = '{_PAUSED_SECONDS}s';  -- what a paused worker has locked is let go
+"""
 
 
 def connect(url: str) -> Engine:
@@ -47,10 +54,9 @@ def connect(url: str) -> Engine:
         pool_size=_POOL,
         max_overflow=_OVERFLOW,
         hide_parameters=True,
-        # Plans follow the values of each call: a generic plan over files in all states is a bad one.
-        connect_args={"connect_timeout": _CONNECT_SECONDS, "prepare_threshold": None, "application_name": "autoloader"},
+        connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "autoloader"},
     )
-    event.listen(engine, "connect", _agree)
+    event.listen(engine, "connect", _introduce)
     event.listen(engine, "checkin", _left)
     event.listen(engine, "checkout", _require_alive)
     return engine
@@ -172,10 +178,10 @@ def _alembic(connection: Connection) -> Config:
     return config
 
 
-def _agree(connection: Any, _record: object) -> None:  # noqa: ANN401  a psycopg connection, as the pool hands it
-    """Instants come back in UTC whatever the server's zone; what a paused worker has locked is not locked for ever."""
+def _introduce(connection: Any, _record: object) -> None:  # noqa: ANN401  a psycopg connection, as the pool hands it
+    """Say how this session wants to be treated."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SET TIME ZONE 'UTC'; SET idle_in_transaction_session_timeout = {_PAUSED_SECONDS * 1000}")
+        cursor.execute(_SESSION)
     connection.commit()
 
 

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from autoloader.model import (
+    EngineName,
     File,
     FileStatus,
     FormatType,
@@ -75,6 +76,7 @@ def ingestion(row: RowMapping) -> Ingestion:
             "format_type": FormatType(row["format_type"]),
             "write_mode": WriteMode(row["write_mode"]),
             "partition_columns": tuple(row["partition_columns"]),
+            "engine": EngineName(row["engine"]),
             "on_changed_file": OnChangedFile(row["on_changed_file"]),
         }
     )

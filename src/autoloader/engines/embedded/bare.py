@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autoloader.engines.embedded import values
-from autoloader.engines.embedded.scalars import TIME, ZONE
 from autoloader.engines.embedded.screen import loose_value, ndjson_pattern
+from autoloader.engines.forms import TIME, ZONE
 from autoloader.schema.types import Decimal, Scalar
 
 if TYPE_CHECKING:

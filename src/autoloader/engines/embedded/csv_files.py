@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from autoloader.engines.embedded.readers import Layout
 from autoloader.engines.embedded.screen import Screen, csv_pattern
-from autoloader.engines.embedded.streams import RECORD_LIMIT_BYTES, excerpt
+from autoloader.engines.embedded.streams import excerpt
 from autoloader.engines.embedded.strict_json import malformed
+from autoloader.engines.forms import RECORD_LIMIT_BYTES
 from autoloader.errors import HeaderMismatch
 from autoloader.schema.types import Scalar
 

@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from autoloader.engines.embedded.readers import NDJSON
-from autoloader.engines.embedded.streams import RECORD_LIMIT_BYTES, excerpt
+from autoloader.engines.embedded.streams import excerpt
 from autoloader.engines.embedded.strict_json import (
     DECODER,
     NotJson,
@@ -16,6 +16,7 @@ from autoloader.engines.embedded.strict_json import (
     malformed,
     refuse_lone_surrogates,
 )
+from autoloader.engines.forms import RECORD_LIMIT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

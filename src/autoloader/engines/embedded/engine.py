@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from autoloader.engines import Work
     from autoloader.engines.embedded.writing import Written
     from autoloader.errors import FileError
-    from autoloader.model import ClaimedFile, DataFile
+    from autoloader.model import ClaimedFile, DataFile, Staged
 
 _BATCH_BYTES = 128 * 1024**2
 _COMPRESSED = re.compile(r"\.(gz|gzip|zst|zstd)$", re.IGNORECASE)
@@ -97,7 +97,7 @@ class EmbeddedEngine:
         self._batch_bytes = max(1, min(_BATCH_BYTES, spool_bytes // 2))
 
     def prepare(
-        self, work: Work, put: Callable[[DataFile], None], report: Callable[[Progress], None]
+        self, work: Work, put: Callable[[DataFile | Staged], None], report: Callable[[Progress], None]
     ) -> Sequence[Outcome]:
         """See ``Engine.prepare``."""
         with (
@@ -190,7 +190,7 @@ class _AssemblyLine:
         work: Work,
         parsing: ThreadPoolExecutor,
         putting: ThreadPoolExecutor,
-        put: Callable[[DataFile], None],
+        put: Callable[[DataFile | Staged], None],
         report: Callable[[Progress], None],
     ) -> None:
         self._work = work

@@ -6,27 +6,20 @@ from typing import TYPE_CHECKING
 
 from autoloader.engines.embedded import decimals, shortcuts
 from autoloader.engines.embedded.sql import literal, matches
+from autoloader.engines.forms import (
+    DAY_AFTER_LAST,
+    DECIMAL_FORM,
+    FIRST_DAY,
+    INSTANT_FORMS,
+    INTEGER_FORM,
+    TIMESTAMP_FORM,
+    TIMESTAMP_NTZ_FORM,
+)
 from autoloader.schema.types import Decimal, Scalar
 
 if TYPE_CHECKING:
     from autoloader.engines.options import ValueOptions
     from autoloader.engines.patterns import TextPattern
-
-INTEGER_FORM = r"[+-]?[0-9]+(?:\.0+)?"
-DECIMAL_FORM = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
-DATE_FORM = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?"
-ZONE = r"(?:Z|[+-](?:(?:0[0-9]|1[0-7])(?::?[0-5][0-9])?|18(?::?00)?))"
-TIMESTAMP_FORM = f"{DATE_FORM}(?:[T ]{TIME}{ZONE}?)?"
-TIMESTAMP_NTZ_FORM = f"{DATE_FORM}(?:[T ]{TIME})?"
-
-_INSTANT_FORMS = {
-    Scalar.DATE: DATE_FORM,
-    Scalar.TIMESTAMP: TIMESTAMP_FORM,
-    Scalar.TIMESTAMP_NTZ: TIMESTAMP_NTZ_FORM,
-}
-_FIRST_DAY, _DAY_AFTER_LAST = "0001-01-01", "10000-01-01"
-"""Years 1 to 9999, in UTC: what readers in every language can show."""
 
 
 def typed(column_type: Scalar | Decimal, text: str, options: ValueOptions) -> str:
@@ -88,7 +81,7 @@ def _judged(column_type: Scalar | Decimal, text: str, value: str, options: Value
 
 
 def _has_pattern(column_type: Scalar | Decimal, options: ValueOptions) -> bool:
-    return isinstance(column_type, Scalar) and column_type in _INSTANT_FORMS and bool(_pattern(column_type, options))
+    return isinstance(column_type, Scalar) and column_type in INSTANT_FORMS and bool(_pattern(column_type, options))
 
 
 def _cases(  # noqa: PLR0911  one return for each kind of type
@@ -127,8 +120,8 @@ def _unless(good: str, code: str) -> str:
 
 def _instant_cases(column_type: Scalar, text: str, value: str, pattern: TextPattern | None) -> list[str]:
     code = "not_date" if column_type is Scalar.DATE else "not_timestamp"
-    form = pattern.regex if pattern else _INSTANT_FORMS[column_type]
-    first, after = (f"{_CAST[column_type]} {literal(day)}" for day in (_FIRST_DAY, _DAY_AFTER_LAST))
+    form = pattern.regex if pattern else INSTANT_FORMS[column_type]
+    first, after = (f"{_CAST[column_type]} {literal(day)}" for day in (FIRST_DAY, DAY_AFTER_LAST))
     cases = [
         _unless(f"{matches(text, form)} AND {value} IS NOT NULL", code),
         _unless(f"{value} >= {first} AND {value} < {after}", "out_of_range"),

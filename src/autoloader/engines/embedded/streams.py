@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from autoloader.engines.forms import RECORD_LIMIT_BYTES
 from autoloader.errors import BadRecord, FileUnreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 BLOCK_BYTES = 1024**2
-RECORD_LIMIT_BYTES = 16 * 1024**2
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _LONGEST_MAGIC = 4

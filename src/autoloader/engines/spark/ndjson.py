@@ -1,0 +1,158 @@
+"""NDJSON lines as texts of every leaf, and whether a line is surely good.
+
+Spark's JSON parser is more lenient than the contract: it drops what follows an object, takes duplicate keys, replaces
+lone surrogates, and turns a number with a point or an exponent into a double before it becomes text. So a line is
+wrapped, and whatever may have been changed on the way makes the line suspicious.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from autoloader.engines.forms import RECORD_LIMIT_BYTES
+from autoloader.engines.spark import values
+from autoloader.engines.spark.sql import either, literal, matches, quote
+from autoloader.schema.types import Array, Decimal, Map, Scalar, Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pyspark.sql.connect.dataframe import DataFrame
+
+    from autoloader.schema.types import Column, DataType, Schema
+
+_OPTIONS = {
+    "columnNameOfCorruptRecord": "c",
+    "allowSingleQuotes": "false",
+    "allowNonNumericNumbers": "false",
+}
+_BACKSLASH = chr(92)
+_HIGH, _LOW, _HEX = r"\\u[dD][89abAB]", r"\\u[dD][c-fC-F]", "[0-9a-fA-F]"
+_LONE = rf"{_HIGH}{_HEX}{{2}}(?!{_LOW}{_HEX}{{2}})|(?<!{_HIGH}{_HEX}{{2}}){_LOW}"
+_MANY_DIGITS = "[0-9.]{17}"
+"""Numbers of up to 15 digits come back from a double as the same number, though perhaps written in another way."""
+
+_BY_A_DOUBLE = r'-?[0-9]+\.[0-9]+(?:E-?[0-9]+)?|"-?Infinity"'
+"""How a number reads that went through a double."""
+
+_MINUS_ZERO = r"[:,\[ \t]-0"
+_HIDES_A_KEY = (" :", "\t:", "\r:")
+
+
+def parsed(lines: DataFrame, schema: Schema) -> DataFrame:
+    """``lines`` (with the column ``value``) with ``j``, what came of the text."""
+    leaves = ", ".join(f"{quote(column.name)}: {values.text_type(column.type)}" for column in schema.columns)
+    options = ", ".join(f"{literal(name)}, {literal(value)}" for name, value in _OPTIONS.items())
+    kind = literal(f"r STRUCT<{leaves}>, e BOOLEAN, c STRING")
+    return lines.selectExpr("*", f"""from_json(concat('{{"r":', value, ',"e":true}}'), {kind}, map({options})) AS j""")
+
+
+def suspicious(schema: Schema) -> str:
+    """SQL over ``parsed``: the line is not surely one good object whose leaves came through unchanged."""
+    unique = _unique(schema)
+    digits = any(_may_round(column.type) for column in schema.columns)
+    changed = [f"value RLIKE {literal(_MANY_DIGITS)}"] if digits else []
+    names = Counter(_names(schema.columns))
+    changed += _changed_strings(schema.columns, "j.r", names if unique else Counter())
+    zeros = either(values.floats(c.type, f"j.r.{quote(c.name)}", "{} = '0'") for c in schema.columns)
+    if zeros != "false":
+        changed.append(f"(({zeros}) AND value RLIKE {literal(_MINUS_ZERO)})")
+    return either([_unsure(unique), *changed])
+
+
+def _unsure(unique: str | None) -> str:
+    """SQL: the text is not surely one good JSON object.
+
+    Args:
+        unique: SQL, true only where no key comes twice; else a second parser is asked, which refuses such keys.
+    """
+    escaped = f"instr(value, {literal(_BACKSLASH * 2)}) > 0"
+    lone = f"value RLIKE {literal(_LONE)} OR ({escaped} AND value RLIKE {literal(_LOW)})"
+    strict = """try_parse_json(concat('{"r":', value, ',"e":true}')) IS NOT NULL"""
+    good = [
+        "j.c IS NULL",
+        "j.r IS NOT NULL",
+        "j.e",
+        f"octet_length(value) <= {RECORD_LIMIT_BYTES}",
+        "is_valid_utf8(value)",
+        f"NOT (instr(value, {literal(_BACKSLASH + 'u')}) > 0 AND ({lone}))",
+        strict if unique is None else f"CASE WHEN {unique} THEN true ELSE {strict} END",
+    ]
+    return f"NOT coalesce({' AND '.join(good)}, false)"
+
+
+def _unique(schema: Schema) -> str | None:
+    """SQL, true only where no key comes twice: as many keys as fields that got a value. None where it cannot be told.
+
+    Each key gives at most one field a value, so none can be left over. What looks like a key within a string only makes
+    the second parser judge the line.
+    """
+    fields = _fields(schema.columns, "j.r")
+    if fields is None:
+        return None
+    present = " + ".join(f"CAST({field} IS NOT NULL AS INT)" for field in fields) or "0"
+    hidden = " AND ".join(f"instr(value, {literal(blank)}) = 0" for blank in _HIDES_A_KEY)
+    keys = """length(value) - length(replace(value, '":', ''))"""
+    return f"{keys} = 2 * ({present}) AND {hidden}"
+
+
+def _fields(columns: Sequence[Column], record: str) -> list[str] | None:
+    found: list[str] = []
+    for column in columns:
+        field = f"{record}.{quote(column.name)}"
+        match column.type:
+            case Map() | Array(Array() | Map() | Struct()):
+                return None
+            case Struct(inner):
+                within = _fields(inner, field)
+                if within is None:
+                    return None
+                found += [field, *within]
+            case _:
+                found.append(field)
+    return found
+
+
+def _changed_strings(columns: Sequence[Column], record: str, names: Counter[str]) -> Iterator[str]:
+    """SQL for every STRING: it may be a number whose text is not what was written, or JSON with such numbers."""
+    for column in columns:
+        field = f"{record}.{quote(column.name)}"
+        match column.type:
+            case Scalar.STRING:
+                yield _changed(field, column.name if names[column.name] == 1 else None)
+            case Struct(inner):
+                yield from _changed_strings(inner, field, names)
+            case _:
+                yield values.strings(column.type, field, _changed("{}", None))
+
+
+def _changed(text: str, key: str | None) -> str:
+    """SQL; ``key`` is given where it is the only one of its name: then the text in quotes behind it was a string."""
+    number = f"instr({text}, '.') + instr({text}, 'I') > 0 AND {matches(text, _BY_A_DOUBLE)}"
+    if key is not None and key.isprintable() and not {'"', _BACKSLASH} & set(key):
+        behind = (f"""instr(value, concat({literal(f'"{key}":{blank}"')}, {text}, '"')) = 0""" for blank in ("", " "))
+        number += f" AND {' AND '.join(behind)}"
+    zero = f"{text} = '0' AND value RLIKE {literal(_MINUS_ZERO)}"
+    nested = f"left({text}, 1) IN ('{{', '[') AND {text} RLIKE '[0-9][.eE]|-0' AND try_parse_json({text}) IS NOT NULL"
+    return f"coalesce(({number}) OR ({zero}) OR ({nested}), false)"
+
+
+def _names(columns: Sequence[Column]) -> Iterator[str]:
+    for column in columns:
+        yield column.name
+        if isinstance(column.type, Struct):
+            yield from _names(column.type.columns)
+
+
+def _may_round(column_type: DataType) -> bool:
+    """Whether a double between the text and the value could be seen; for DOUBLE itself it cannot."""
+    match column_type:
+        case Struct(columns):
+            return any(_may_round(column.type) for column in columns)
+        case Array(element):
+            return _may_round(element)
+        case Map(key, value):
+            return _may_round(key) or _may_round(value)
+        case _:
+            return column_type is Scalar.FLOAT or isinstance(column_type, Decimal)

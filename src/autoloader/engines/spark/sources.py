@@ -1,0 +1,100 @@
+"""Which files of a load Spark reads, by which paths, and how its names for them are told from ours.
+
+The ledger says ``s3://bucket/key`` with the key as it is; Spark says ``s3a://`` and quotes what a URI cannot hold.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from autoloader.model import ClaimedFile
+    from autoloader.objects import ObjectStore
+
+OURS, THEIRS = "s3://", "s3a://"
+_KEPT = "-_.!~*'():@&=+$,;/"
+_GLOB = re.compile(r"[*?\[\]{}\\]")
+_UNREAD = re.compile(r"(^|/)[_.]|//|(^|/)\.{1,2}(/|$)|\.(bz2|deflate|snappy|lz4|zst|zstd|xz|lzo|br)$", re.IGNORECASE)
+"""Keys that Spark passes over, or decompresses by their name in a way of its own."""
+_FEW = 32
+"""So many paths are named one by one; of more, their folders."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """What Spark is told to read.
+
+    Attributes:
+        paths: files, or folders to be looked through.
+        files: the claimed files by Spark's name; what else is found in the folders is left out.
+    """
+
+    paths: Sequence[str]
+    files: Mapping[str, ClaimedFile]
+    by_folder: bool = field(default=False)
+
+
+def theirs(path: str) -> str:
+    """Our path as ``_metadata.file_path`` has it (``java.net.URI`` keeps what is beyond ASCII)."""
+    key = path.removeprefix(OURS)
+    return THEIRS + "".join(c if not c.isascii() and c.isprintable() else quote(c, safe=_KEPT) for c in key)
+
+
+def readable(file: ClaimedFile) -> bool:
+    """Whether Spark reads such a key, and reads it as it is."""
+    key = file.path.removeprefix(OURS)
+    return key.isprintable() and not _GLOB.search(key) and not _UNREAD.search(key.partition("/")[2])
+
+
+def source(files: Sequence[ClaimedFile]) -> Source:
+    """How to name these files, all ``readable``: a few one by one, as each costs requests; else by their folders."""
+    by_name = {theirs(file.path): file for file in files}
+    if len(files) <= _FEW:
+        return Source(paths=[_hadoop(file.path) for file in files], files=by_name)
+    folders = sorted({file.path.rpartition("/")[0] + "/" for file in files})
+    if len(folders) > _FEW:
+        folders = [_shared(folders).rpartition("/")[0] + "/"]
+    outermost = [f for at, f in enumerate(folders) if not any(f.startswith(other) for other in folders[:at])]
+    return Source(paths=[_hadoop(folder) for folder in outermost], files=by_name, by_folder=True)
+
+
+def _shared(texts: Sequence[str]) -> str:
+    """What all of them begin with, character by character."""
+    first, last = min(texts), max(texts)
+    alike = next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return first[:alike]
+
+
+def _hadoop(path: str) -> str:
+    return THEIRS + path.removeprefix(OURS)
+
+
+def named_in(message: str, files: Iterable[str]) -> list[str]:
+    """Which of the files (Spark's names) an error of Spark speaks of."""
+    words = set(re.findall(rf"{THEIRS}[^\s'\"]+", message))
+    spoken = words | {word.rstrip(".,:;)]") for word in words}
+    return [name for name in files if name in spoken]
+
+
+def changed(store: ObjectStore, files: Sequence[ClaimedFile]) -> list[ClaimedFile]:
+    """The files that are not what was claimed any more: another etag, or gone.
+
+    Asked after Spark has read them: a file that is still the same was the same all the while.
+
+    Raises:
+        SourceError: the bucket cannot be listed any more.
+    """
+    etags: dict[str, str] = {}
+    keys = [file.path.removeprefix(OURS).partition("/")[2] for file in files]
+    prefixes = keys if len(keys) <= _FEW else [_shared(keys)]
+    for prefix in prefixes:
+        for page in store.pages(prefix):
+            etags.update((found.path, found.etag) for found in page)
+            if prefixes is keys:  # the key itself is the first that begins with it
+                break
+    return [file for file in files if etags.get(file.path) != file.etag]

@@ -1,0 +1,188 @@
+"""A load of real objects through an engine, and what came out of it as pyarrow reads it."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import pyarrow.parquet as pq
+
+from autoloader.engines import Progress, Reading, Work
+from autoloader.engines.embedded import EmbeddedEngine
+from autoloader.lake.intake import Intake
+from autoloader.lake.staged import allow_staging
+from autoloader.lake.tables import ensure_table, shape
+from autoloader.model import ClaimedFile, DataFile, FormatType, Outcome, Staged
+from autoloader.schema.parse import parse_schema
+from autoloader.schema.table import PartitionField, TableShape
+from autoloader.schema.types import Array, Column, DataType, Map, Scalar, Schema, Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from pyiceberg.catalog import Catalog
+    from pyiceberg.manifest import DataFile as DataFileEntry
+    from pyiceberg.table import Table
+
+    from autoloader.engines import Engine
+    from autoloader.objects import ObjectStore
+
+LOADED_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+METADATA = (
+    Column("_source_file", Scalar.STRING),
+    Column("_source_modified_at", Scalar.TIMESTAMP),
+    Column("_load_id", Scalar.STRING),
+    Column("_loaded_at", Scalar.TIMESTAMP),
+)
+
+
+class Prefix(Protocol):
+    """What a load needs of the fixture ``landing``."""
+
+    prefix: str
+
+    def put(self, name: str, body: bytes | str) -> str: ...
+
+
+def table_shape(schema: Schema, partition: Sequence[tuple[str, str]] = ()) -> TableShape:
+    """The table of a schema, its field ids numbered as they come but not from 1."""
+    ids: dict[tuple[str, ...], int] = {}
+
+    def number(path: tuple[str, ...], column_type: DataType) -> None:
+        ids[path] = 100 + len(ids)
+        match column_type:
+            case Struct(columns):
+                for column in columns:
+                    number((*path, column.name), column.type)
+            case Array(element):
+                number((*path, "element"), element)
+            case Map(key, value):
+                number((*path, "key"), key)
+                number((*path, "value"), value)
+            case _:
+                pass
+
+    columns = schema.columns + METADATA
+    for column in columns:
+        number((column.name,), column.type)
+    fields = tuple(PartitionField(f"p_{column}_{at}", column, t) for at, (column, t) in enumerate(partition))
+    return TableShape(Schema(columns), ids, fields)
+
+
+@dataclass
+class Result:
+    """What one load left."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    data_files: list[tuple[DataFile, list[dict[str, Any]]]] = field(default_factory=list)
+    footers: list[pq.ParquetSchema] = field(default_factory=list)
+    progress: list[Progress] = field(default_factory=list)
+
+    def values(self, column: str) -> list[Any]:
+        """One column, sorted by its text: rows of several files come in no order."""
+        return sorted((row[column] for row in self.rows), key=str)
+
+    def failure(self, name: str) -> tuple[str | None, str | None]:
+        """Type and message of a failed file."""
+        outcome = self.outcomes[name]
+        return outcome.error_type, outcome.error_message
+
+    def took(self, made: DataFile, source: Any, names: Sequence[str]) -> None:
+        """A data file came out; its columns are those of these names."""
+        rows = pq.read_table(source).rename_columns(list(names)).to_pylist()
+        assert len(rows) == made.records
+        self.rows.extend(rows)
+        self.data_files.append((made, rows))
+        self.footers.append(pq.ParquetFile(source).schema)
+
+
+@dataclass
+class Loads:
+    """Runs loads over the objects below one prefix, on the embedded engine."""
+
+    landing: Prefix
+    store: ObjectStore
+    folder: Path
+    engine: Engine = field(default_factory=lambda: EmbeddedEngine("512MB", 2, 8, 64 * 1024**2))
+
+    def files(self) -> list[ClaimedFile]:
+        """Every object below the prefix, claimed."""
+        listed = [found for page in self.store.pages(self.landing.prefix) for found in page]
+        return [
+            ClaimedFile(file_id=at, path=o.path, size_bytes=o.size_bytes, etag=o.etag, modified_at=o.modified_at)
+            for at, o in enumerate(listed)
+        ]
+
+    def work(self, ddl: str, **facts: Any) -> Work:
+        """A load of everything below the prefix, facts of it changed at will."""
+        schema = parse_schema(ddl)
+        spool = self.folder / uuid.uuid4().hex
+        spool.mkdir()
+        options: Mapping[str, str] = facts.pop("options", {})
+        usual: dict[str, Any] = {
+            "load_id": uuid.uuid4(),
+            "table_name": "lake.nowhere.at_all",
+            "loaded_at": LOADED_AT,
+            "files": self.files() if "files" not in facts else facts["files"],
+            "reading": Reading(format_type=facts.pop("format_type", FormatType.JSON), options=options, schema=schema),
+            "shape": table_shape(schema, facts.pop("partition", ())),
+            "store": self.store,
+            "spool": spool,
+            "cancelled": lambda: False,
+        }
+        return Work(**(usual | facts))
+
+    def load(self, ddl: str, **facts: Any) -> Result:
+        """Run it and read what was written with pyarrow."""
+        return self.carry_out(self.work(ddl, **facts))
+
+    def carry_out(self, work: Work) -> Result:
+        """Run this load."""
+        result = Result()
+        outcomes = self.engine.prepare(work, lambda made: self.put(work, made, result), result.progress.append)
+        names = {file.file_id: file.path.removeprefix(f"s3://landing/{self.landing.prefix}") for file in work.files}
+        result.outcomes = {names[outcome.file_id]: outcome for outcome in outcomes}
+        assert len(outcomes) == len(work.files)
+        assert [found for found in work.spool.rglob("*") if found.is_file()] == [], "the spool is left empty"
+        return result
+
+    def put(self, work: Work, made: DataFile | Staged, result: Result) -> None:
+        """Read a finished data file and remove it."""
+        assert isinstance(made, DataFile), work
+        path = made.location
+        assert not isinstance(path, str)
+        result.took(made, path, work.shape.schema.names)
+        path.unlink()
+
+
+@dataclass(kw_only=True)
+class SparkLoads(Loads):
+    """The same on Spark, into real tables."""
+
+    catalog: Catalog
+    namespace: str
+    tables: dict[str, Table] = field(default_factory=dict)
+
+    def work(self, ddl: str, **facts: Any) -> Work:
+        """A load into a table made for it."""
+        name = f"t{uuid.uuid4().hex[:12]}"
+        if "shape" not in facts:
+            partition = [f"{transform}({column})" for column, transform in facts.pop("partition", ())]
+            made = ensure_table(self.catalog, self.namespace, name, parse_schema(ddl), partition)
+            facts["shape"] = shape(made)
+            self.tables[f"lake.{self.namespace}.{name}"] = allow_staging(made)
+        return super().work(ddl, **({"table_name": f"lake.{self.namespace}.{name}"} | facts))
+
+    def put(self, work: Work, made: DataFile | Staged, result: Result) -> None:
+        """Read what would be published."""
+        table = self.tables[work.table_name]
+        for entry in Intake(table, work.load_id).take(made):
+            with table.io.new_input(entry.file_path).open() as stream:
+                result.took(self._as_data_file(entry), cast("Any", stream), work.shape.schema.names)
+
+    def _as_data_file(self, entry: DataFileEntry) -> DataFile:
+        return DataFile(location=entry.file_path, records=entry.record_count)

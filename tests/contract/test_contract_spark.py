@@ -1,0 +1,167 @@
+"""What only an engine on a cluster has: switching to it and back, being stopped, and being sent away."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.contract.loads import Loads, SparkLoads
+
+from autoloader import defining
+from autoloader.engines.spark import SparkEngine, session
+from autoloader.engines.spark.sources import named_in, readable, source, theirs
+from autoloader.errors import LeaseLost, SparkMisconfigured, SparkUnavailable, UsageError
+from autoloader.lake.data_files import discard
+from autoloader.model import EngineName, FileStatus, SourceCredentials
+from autoloader.objects.hadoop import reader_options
+from autoloader.objects.s3 import open_s3
+from autoloader.runtime import Runtime
+from autoloader.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pyiceberg.catalog import Catalog
+    from tests.conftest import Landing
+
+    from autoloader.engines.spark.session import Cluster
+    from autoloader.settings import Connections
+
+
+@pytest.fixture
+def on_spark(
+    landing: Landing, connections: Connections, tmp_path: Path, catalog: Catalog, namespace: str, cluster: Cluster
+) -> Iterator[SparkLoads]:
+    """Loads on Spark alone."""
+    store = open_s3("landing", SourceCredentials(), connections, 8)
+    exact = Loads(landing, store, tmp_path).engine
+    yield SparkLoads(landing, store, tmp_path, SparkEngine(cluster, exact), catalog=catalog, namespace=namespace)
+    store.close()
+
+
+def test_an_ingestion_goes_on_as_if_nothing_happened_when_its_engine_is_switched_and_back(
+    with_spark: Connections, database_url: str, landing: Landing, namespace: str, catalog: Catalog, tmp_path: Path
+) -> None:
+    class Silent:
+        def listing(self, counts: Any) -> None: ...
+        def waiting(self, files: int, size_bytes: int) -> None: ...
+        def progress(self, done: Any) -> None: ...
+
+    draft = {"name": "e", "source_path": landing.path, "format_type": "json", "database": namespace, "table": "e"}
+    with Runtime(Settings(home=tmp_path), replace(with_spark, database_url=database_url)) as runtime:
+        ingestion = defining.create(
+            runtime.database, draft | {"schema_json": "id BIGINT"}, runtime.check_table, runtime.vault
+        )
+        landing.put("old.json", '{"id": 0}\n')
+        for at, engine in enumerate(["embedded", "spark", "embedded", "spark"]):
+            landing.put(f"{at}.json", f'{{"id": {at}}}\n')
+            landing.put("old.json", f'{{"id": {100 + at}}}\n{{"id": {200 + at}}}\n')
+            ingestion = defining.edit(
+                runtime.database, ingestion, {"engine": engine}, runtime.check_table, runtime.vault
+            )
+            run = runtime.run(ingestion, observer=Silent(), stopping=Event())
+            assert (run.status, run.files_succeeded, run.files_failed) == ("SUCCESS", 2, 0), run.errors
+            rows = catalog.load_table((namespace, "e")).scan().to_arrow().column("id").to_pylist()
+            assert sorted(map(str, rows)) == sorted(map(str, [*range(at + 1), 100 + at, 200 + at])), "the old rows left"
+
+
+def test_a_load_that_is_called_off_is_interrupted_and_leaves_nothing_once_it_is_discarded(on_spark: SparkLoads) -> None:
+    on_spark.landing.put("a.json", '{"id": 1}\n')
+    work = on_spark.work("id BIGINT", cancelled=lambda: True)
+    with pytest.raises(LeaseLost):
+        on_spark.engine.prepare(work, lambda _: None, lambda _: None)
+    table = on_spark.tables[work.table_name]
+    discard(table, work.load_id)
+    assert table.refresh().metadata.snapshots == []
+
+
+def test_what_was_staged_and_never_published_can_be_thrown_away(on_spark: SparkLoads) -> None:
+    on_spark.landing.put("a.json", '{"id": 1}\n')
+    work = on_spark.work("id BIGINT")
+    made: list[Any] = []
+    on_spark.engine.prepare(work, made.append, lambda _: None)
+    table = on_spark.tables[work.table_name]
+    assert table.refresh().current_snapshot() is None, "main shows nothing of it"
+    assert len(table.metadata.snapshots) == 1
+    assert discard(table, work.load_id) == 3, "a data file, a manifest, a list"
+    assert table.refresh().metadata.snapshots == []
+
+
+def test_a_file_that_changed_or_vanished_while_spark_read_fails_alone(on_spark: SparkLoads) -> None:
+    for name in ("same", "changed", "vanished"):
+        on_spark.landing.put(f"{name}.json", '{"id": 1}\n')
+    files = on_spark.files()
+    on_spark.landing.put("changed.json", '{"id": 2}\n')
+    on_spark.landing.delete("vanished.json")  # type: ignore[attr-defined]
+    result = on_spark.load("id BIGINT", files=files)
+    assert [row["_source_file"].rpartition("/")[2] for row in result.rows] == ["same.json"]
+    assert result.outcomes["same.json"].status is FileStatus.SUCCESS
+    assert result.failure("changed.json")[0] == "FileChanged"
+    assert result.failure("vanished.json")[0] == "FileVanished"
+
+
+def test_a_wrong_token_or_a_server_that_is_not_there_fails_the_load_and_says_so(cluster: Cluster) -> None:
+    wrong = replace(cluster, token="not the token")
+    with pytest.raises(SparkMisconfigured, match="spark_connect_token") as refused, session.opened(wrong, uuid.uuid4()):
+        pass
+    assert "not the token" not in str(refused.value)
+    nowhere = replace(cluster, url="sc://localhost:1")
+    with pytest.raises(SparkUnavailable), session.opened(nowhere, uuid.uuid4()):
+        pass
+
+
+def test_keys_of_an_ingestion_reach_the_reader_of_its_bucket_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEY", "the key")
+    monkeypatch.setenv("SECRET", "the secret")
+    from autoloader.vault import look_up
+
+    keys = SourceCredentials(aws_access_key_id="env:KEY", aws_secret_access_key="env:SECRET", endpoint_url="http://s")
+    options = reader_options(keys, look_up)
+    assert (options["fs.s3a.access.key"], options["fs.s3a.secret.key"]) == ("the key", "the secret")
+    assert options["fs.s3a.impl.disable.cache"] == "true", "no client is shared with other readers"
+    assert reader_options(SourceCredentials(), look_up) == {}, "the cluster's own identity"
+
+
+def test_sparks_names_of_files_are_told_from_ours(on_spark: SparkLoads) -> None:
+    (file,) = [replace(each) for each in _one(on_spark, "a b+c%20é.json")]
+    assert theirs(file.path).endswith("/a%20b+c%2520é.json")
+    assert readable(file)
+    assert not readable(replace(file, path="s3://b/_hidden.json"))
+    assert not readable(replace(file, path="s3://b/what?.json"))
+    assert not readable(replace(file, path="s3://b/x.zst"))
+    given = source([replace(file, path=f"s3://b/dt={day}/{n}.json") for day in range(3) for n in range(20)])
+    assert given.by_folder
+    assert given.paths == ["s3a://b/dt=0/", "s3a://b/dt=1/", "s3a://b/dt=2/"]
+    assert named_in("while reading file s3a://b/dt=1/7.json. SQLSTATE", given.files) == ["s3a://b/dt=1/7.json"]
+
+
+def test_what_spark_cannot_honour_is_refused_when_it_is_saved(tmp_path: Path) -> None:
+    from autoloader.vault import Vault
+
+    vault = Vault(Settings(home=tmp_path))
+    draft = {"name": "a", "source_path": "s3://bucket/", "format_type": "json", "database": "d", "table": "t"}
+    spark = draft | {"engine": EngineName.SPARK}
+    for refused in ({"format_type": "csv"}, {"format_options": {"multiLine": "true"}}):
+        with pytest.raises(UsageError, match="embedded"):
+            defining.define(spark | refused, vault)
+    with pytest.raises(UsageError, match="UTF-8"):
+        defining.define(spark | {"format_options": {"encoding": "latin-1"}}, vault)
+    with pytest.raises(UsageError, match="spark_connect_token"):
+        defining.define(spark | {"spark_connect_url": "sc://h:1/;token=x y"}, vault)
+    sealed = defining.define(spark | {"spark_connect_url": "sc://h:1", "spark_connect_token": "abc"}, vault)
+    assert "abc" not in repr(sealed)
+    assert sealed.spark_connect_token is not None
+    assert sealed.spark_connect_token.startswith("enc:")
+    assert defining.as_draft(sealed)["spark_connect_token"] == "***"
+    moved = defining.as_draft(sealed) | {"spark_connect_url": "sc://elsewhere:1"}
+    with pytest.raises(UsageError, match="anew"):
+        defining.define(moved, vault, sealed)
+
+
+def _one(loads: Loads, name: str) -> list[Any]:
+    loads.landing.put(name, '{"id": 1}\n')
+    return loads.files()
