@@ -10,7 +10,6 @@ import psycopg
 from sqlalchemy.engine import make_url
 from tests.chaos.proxies import Fault
 from tests.chaos.truth import require_exactly_once
-from tests.patience import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -100,7 +99,7 @@ def test_sessions_ended_by_the_server_in_the_midst_of_transactions_lose_nothing(
             ended += len(found)
             return ended >= 5
 
-        eventually(end_those_at_work, "five sessions are ended while they do something")
+        scene.busy_until(end_those_at_work, "five sessions are ended while they do something")
     scene.settle()
     require_exactly_once(scene)
 

@@ -86,7 +86,7 @@ def _faults_of_snapshots(scene: Scene, table: Table, feeding: list[Ingestion]) -
 
 
 def _faults_of_storage(scene: Scene, table: Table) -> list[str]:
-    """Every data file below the table is named by a snapshot."""
+    """Every data file that loads wrote is named by a snapshot."""
     named = {
         entry.data_file.file_path
         for snapshot in table.metadata.snapshots
@@ -97,7 +97,9 @@ def _faults_of_storage(scene: Scene, table: Table) -> list[str]:
     bucket, prefix = where.netloc, where.path.lstrip("/")
     pages = scene.landing.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     stored = {f"s3://{bucket}/{found['Key']}" for page in pages for found in page.get("Contents", [])}
-    return [f"orphaned data file: {path}" for path in sorted(stored - named) if path.endswith(".parquet")]
+    # What other writers left behind lies in no folder; a name that ends with a slash is an empty folder.
+    ours = [path for path in sorted(stored - named) if "/" in path.removeprefix(f"s3://{bucket}/{prefix}/")]
+    return [f"orphaned data file: {path}" for path in ours if not path.endswith("/")]
 
 
 def _faults_of_ledger(scene: Scene) -> list[str]:

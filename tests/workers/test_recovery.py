@@ -117,7 +117,7 @@ def test_data_files_that_cannot_be_deleted_now_keep_the_load_lost_until_they_can
 
     assert recover(queue.runtime.database, expired(queue), with_a_wrong_key) == []
     waiting = state_of(queue, load)
-    assert (waiting.state, waiting.error_type) == (LoadState.LOST, "CatalogMisconfigured")
+    assert (waiting.state, waiting.error_type) == (LoadState.LOST, "CatalogUnavailable")
     assert recovered(queue) == []
     assert state_of(queue, load).state is LoadState.FAILED
     assert not left_in_storage(table, load)

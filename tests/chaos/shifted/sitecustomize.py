@@ -19,12 +19,12 @@ class _ShiftedType(type(_TrueDatetime)):  # type: ignore[misc]  # the metaclass 
 
 class _Shifted(_TrueDatetime, metaclass=_ShiftedType):
     @classmethod
-    def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:  # type: ignore[override]  # as good as one of ours
-        return _TrueDatetime.now(tz) + dt.timedelta(seconds=_SHIFT)
+    def now(cls, tz: dt.tzinfo | None = None) -> "_Shifted":
+        return cls.fromtimestamp(_true_time() + _SHIFT, tz)
 
     @classmethod
-    def utcnow(cls) -> dt.datetime:  # type: ignore[override]  # likewise
-        return _TrueDatetime.now(dt.UTC).replace(tzinfo=None) + dt.timedelta(seconds=_SHIFT)
+    def utcnow(cls) -> "_Shifted":
+        return cls.now(dt.UTC).replace(tzinfo=None)
 
 
 time.time = lambda: _true_time() + _SHIFT
