@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from autoloader.model import Ingestion
 
-_EXPECTED = pa.schema([pa.field("path", pa.string()), pa.field("id", pa.int64())])
+_EXPECTED = pa.schema({"path": pa.string(), "id": pa.int64()})
 
 
 def require_exactly_once(scene: Scene, *, foreign_rows: int = 0) -> None:

@@ -3,18 +3,18 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Path
+from fastapi import Body, Path
 
 from autoloader.api import answers
 from autoloader.api.bodies import Settling
 from autoloader.api.callers import Operator, Parts, Reader
 from autoloader.api.documents import failing
-from autoloader.api.told import Told, patient
+from autoloader.api.told import patient, routes
 from autoloader.errors import CatalogUnavailable, NotKnown, WrongState
 from autoloader.ledger import tenants
 from autoloader.ledger.database import connected
 
-router = APIRouter(tags=["loads"], route_class=Told)
+router = routes("loads")
 
 
 @router.get("/loads/lost", summary="List lost loads")
