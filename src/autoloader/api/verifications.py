@@ -2,20 +2,20 @@
 
 from http import HTTPStatus
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from autoloader.api import answers, paging
 from autoloader.api.bodies import Id, IdempotencyKey
 from autoloader.api.callers import Operator, Parts, Reader
 from autoloader.api.documents import answering, failing
 from autoloader.api.repeating import asked, once
-from autoloader.api.told import Told, patient
+from autoloader.api.told import patient, routes
 from autoloader.errors import NotKnown
 from autoloader.ledger import tenants
 from autoloader.ledger import verifications as ledger_verifications
 from autoloader.ledger.database import connected, transaction
 
-router = APIRouter(tags=["verifications"], route_class=Told)
+router = routes("verifications")
 
 
 @router.post(

@@ -29,7 +29,8 @@ AT_ONCE = 8
 """Data files read at a time: most of the time goes by waiting for the storage."""
 LARGE = 200_000
 """Rows of a data file from which on it is read alone, and what was counted is handed over part by part."""
-COLUMNS = pa.schema([pa.field("path", pa.string()), pa.field("load", pa.string()), pa.field("rows", pa.int64())])
+_SHAPE: dict[str, pa.DataType] = {"path": pa.string(), "load": pa.string(), "rows": pa.int64()}
+COLUMNS = pa.schema(_SHAPE)
 
 
 @dataclass(frozen=True, slots=True)
