@@ -237,9 +237,9 @@ class NewRun(Body):
 class Settling(Body):
     """What a person says about a lost load."""
 
-    loaded: bool = Field(
-        description="Whether its rows are in the table, or shall not be loaded again.", examples=[False]
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"loaded": False}]})
+
+    loaded: bool = Field(description="Whether its rows are in the table, or shall not be loaded again.")
 
 
 class FilesToRetry(Body):
