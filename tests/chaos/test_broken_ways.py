@@ -7,6 +7,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 import psycopg
+import pytest
 from sqlalchemy.engine import make_url
 from tests.chaos.proxies import Fault
 from tests.chaos.truth import require_exactly_once
@@ -49,6 +50,7 @@ def test_commits_that_are_applied_and_answered_by_anything_but_yes_land_once(bro
     assert set(broken.catalog.tally.faults) == set(LIES)
 
 
+@pytest.mark.chaos
 def test_a_catalog_that_fails_throttles_and_hangs_up_only_slows_the_work(broken: Broken) -> None:
     broken.catalog.choose = every_other((*REFUSALS, Fault.CUT_WITHIN), lambda _request: True)
     load_some(broken)
@@ -79,6 +81,7 @@ def test_a_database_whose_connections_are_cut_after_any_number_of_bytes_loses_no
     require_exactly_once(scene)
 
 
+@pytest.mark.chaos
 def test_sessions_ended_by_the_server_in_the_midst_of_transactions_lose_nothing(broken: Broken) -> None:
     scene = broken.scene
     events = scene.ingestion()
@@ -104,6 +107,7 @@ def test_sessions_ended_by_the_server_in_the_midst_of_transactions_lose_nothing(
     require_exactly_once(scene)
 
 
+@pytest.mark.chaos
 def test_a_slow_store_slows_the_work_and_costs_no_load_its_lease(broken: Broken) -> None:
     broken.store.delay_seconds = 1.5
     slow = every_other([Fault.DELAY], lambda request: request.method == "GET" and ".json" in request.target)

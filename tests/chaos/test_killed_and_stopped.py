@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from tests.chaos.truth import require_exactly_once
 
 from autoloader.failpoints import Step
@@ -65,6 +66,7 @@ def test_recoverers_killed_one_after_another_at_every_step_leave_it_to_the_next(
     require_exactly_once(scene)
 
 
+@pytest.mark.chaos
 def test_recoverers_stopped_at_every_step_go_on_when_others_have_settled_it_and_change_nothing(scene: Scene) -> None:
     run = _lost_before_it_was_sent(scene)
     zombies = []
@@ -104,6 +106,7 @@ def test_a_load_that_landed_unseen_is_found_and_not_loaded_again(scene: Scene) -
     require_exactly_once(scene)
 
 
+@pytest.mark.chaos
 def test_an_error_that_nobody_foresaw_at_any_step_of_a_load_loses_nothing(scene: Scene) -> None:
     events = scene.ingestion()
     for number in range(9):

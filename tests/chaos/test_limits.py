@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from tests.chaos.truth import require_exactly_once
 from tests.patience import eventually
 
@@ -29,6 +30,7 @@ def test_a_full_disk_postpones_the_run_and_another_worker_loads_all_of_it(scene:
     require_exactly_once(scene)
 
 
+@pytest.mark.chaos
 def test_sixteen_loads_at_once_share_a_bounded_number_of_connections(scene: Scene) -> None:
     for name in ("a", "b", "c"):
         scene.ingestion(name, table="shared")

@@ -6,6 +6,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import pytest
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.types import StringType
 from tests.chaos.schedules import append_foreign_row
@@ -64,6 +65,7 @@ def held_before_publishing(scene: Scene, tmp_path: Path, name: str = "held.json"
     return run, (tmp_path / name).touch
 
 
+@pytest.mark.chaos
 def test_another_writer_who_commits_all_the_while_loses_nothing_and_costs_nothing(scene: Scene) -> None:
     events, _ = loaded_table(scene)
     rows: list[int] = []
@@ -102,6 +104,7 @@ def compact(scene: Scene) -> bool:
     return True
 
 
+@pytest.mark.chaos
 def test_a_column_added_by_somebody_else_while_a_load_is_on_its_way_stays_null(scene: Scene, tmp_path: Path) -> None:
     events, table = loaded_table(scene)
     _, go_on = held_before_publishing(scene, tmp_path)
@@ -115,6 +118,7 @@ def test_a_column_added_by_somebody_else_while_a_load_is_on_its_way_stays_null(s
     assert rows["note"].null_count == rows.num_rows
 
 
+@pytest.mark.chaos
 def test_snapshots_expired_while_a_load_is_on_its_way_do_not_keep_it_from_landing(scene: Scene, tmp_path: Path) -> None:
     events, table = loaded_table(scene, files=8)
     _, go_on = held_before_publishing(scene, tmp_path)
@@ -173,6 +177,7 @@ def test_a_table_dropped_and_made_again_under_a_load_takes_its_rows_once(scene: 
     require_exactly_once(scene)
 
 
+@pytest.mark.chaos
 def test_two_ingestions_into_one_table_by_four_workers_load_each_file_once(scene: Scene) -> None:
     for name in ("left", "right"):
         scene.ingestion(name, table="shared")

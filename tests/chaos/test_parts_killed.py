@@ -30,7 +30,14 @@ def scene(lane: Lane) -> Iterator[Scene]:
 
 
 @pytest.mark.parametrize("part", [LEDGER, STORE])
-@pytest.mark.parametrize("step", [Step.LOAD_CLAIMED, Step.LOAD_RENEWED, Step.LOAD_SENT])
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(Step.LOAD_CLAIMED, marks=pytest.mark.chaos),
+        Step.LOAD_RENEWED,
+        pytest.param(Step.LOAD_SENT, marks=pytest.mark.chaos),
+    ],
+)
 def test_a_part_that_is_killed_in_the_midst_of_a_load_comes_back_and_nothing_is_lost(
     lane: Lane, scene: Scene, part: str, step: Step
 ) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from tests.chaos.truth import require_exactly_once
 
 from autoloader.failpoints import Step
@@ -39,6 +40,7 @@ def worker_with_clock(scene: Scene, seconds: int, failpoints: str = "") -> Itera
             process.kill()
 
 
+@pytest.mark.chaos
 def test_workers_whose_clocks_differ_by_twenty_minutes_load_side_by_side(scene: Scene) -> None:
     events = scene.ingestion()
     for number in range(16):
@@ -64,6 +66,7 @@ def test_a_worker_whose_clock_runs_ahead_keeps_no_other_from_committing_after_it
     assert stamps == sorted(stamps)
 
 
+@pytest.mark.chaos
 def test_a_load_lost_by_a_worker_whose_clock_is_wrong_is_recovered_at_once(scene: Scene) -> None:
     events = scene.ingestion()
     scene.put("events/one.json")

@@ -8,6 +8,7 @@ import click
 
 from autoloader.cli.output import counted, json_option, write_json, write_table
 from autoloader.cli.session import control
+from autoloader.errors import UsageError
 from autoloader.model import LoadState
 
 if TYPE_CHECKING:
@@ -43,16 +44,18 @@ def lost(*, as_json: bool) -> None:
 @click.argument("load_id", type=click.UUID)
 @click.option(
     "--loaded/--not-loaded",
-    required=True,
+    default=None,
     help="Its rows are in the table, or shall not be loaded again; or they are not, and its files wait again.",
 )
 @json_option
-def settle(load_id: UUID, *, loaded: bool, as_json: bool) -> None:
+def settle(load_id: UUID, *, loaded: bool | None, as_json: bool) -> None:
     """Decide about the lost load LOAD_ID, whose evidence is gone.
 
     Look into the table first: SELECT count(*) … WHERE _load_id = 'LOAD_ID'. What the table itself still shows counts
     more than what is said here.
     """
+    if loaded is None:
+        raise UsageError("say which it is: --loaded or --not-loaded", field="--loaded")
     with control() as doing:
         settled = doing.settle(load_id, loaded=loaded)
     if as_json:
