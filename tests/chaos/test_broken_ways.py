@@ -57,6 +57,7 @@ def test_a_catalog_that_fails_throttles_and_hangs_up_only_slows_the_work(broken:
     assert set(REFUSALS) <= set(broken.catalog.tally.faults)
 
 
+@pytest.mark.chaos
 def test_a_store_that_fails_throttles_and_hangs_up_only_slows_the_work(broken: Broken) -> None:
     faults = (*REFUSALS, Fault.CUT_WITHIN, Fault.ERROR_500_AFTER, Fault.REPEAT)
     broken.store.choose = every_other(faults, lambda _request: True)

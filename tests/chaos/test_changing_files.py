@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.chaos.scene import Scene
 
 
-@pytest.mark.parametrize("step", [Step.RUN_LISTED, Step.LOAD_CLAIMED])
+@pytest.mark.parametrize("step", [pytest.param(Step.RUN_LISTED, marks=pytest.mark.chaos), Step.LOAD_CLAIMED])
 def test_a_file_that_changes_before_it_is_read_is_loaded_in_its_new_version_and_never_as_a_mix(
     scene: Scene, tmp_path: Path, step: Step
 ) -> None:

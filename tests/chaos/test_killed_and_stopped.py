@@ -16,16 +16,22 @@ if TYPE_CHECKING:
 
 OF_A_LOAD = [step for step in Step if not step.startswith("recovery.")]
 OF_RECOVERY = [step for step in Step if step.startswith("recovery.")]
+OF_PUBLISHING = [Step.LOAD_PUT, Step.LOAD_STORED, Step.LOAD_RENEWED, Step.LOAD_SENT, Step.LOAD_PUBLISHED]
+SOME_AND_ALL = [
+    pytest.param(OF_PUBLISHING, id="of publishing"),
+    pytest.param(OF_A_LOAD, id="all", marks=pytest.mark.chaos),
+]
 
 
+@pytest.mark.parametrize("steps", SOME_AND_ALL)
 def test_workers_killed_one_after_another_at_every_step_of_a_load_lose_nothing_and_load_nothing_twice(
-    scene: Scene,
+    scene: Scene, steps: list[Step]
 ) -> None:
     events = scene.ingestion()
     for number in range(9):
         scene.put(f"events/{number}.json")
     scene.enqueue(events)
-    for step in OF_A_LOAD:
+    for step in steps:
         scene.busy_until(scene.crew.start(f"{step}=kill").is_dead, f"{step} is reached")
     scene.crew.start()
     scene.settle()
@@ -33,15 +39,16 @@ def test_workers_killed_one_after_another_at_every_step_of_a_load_lose_nothing_a
     assert scene.sql("SELECT max(retry_count) FROM processed_files") == [(0,)], "a dead worker is no file's fault"
 
 
+@pytest.mark.parametrize("steps", SOME_AND_ALL)
 def test_workers_stopped_at_every_step_of_a_load_go_on_when_others_have_long_done_it_and_change_nothing(
-    scene: Scene,
+    scene: Scene, steps: list[Step]
 ) -> None:
     events = scene.ingestion()
     for number in range(9):
         scene.put(f"events/{number}.json")
     scene.enqueue(events)
     zombies = []
-    for step in OF_A_LOAD:
+    for step in steps:
         zombie = scene.crew.start(f"{step}=stop")
         scene.busy_until(zombie.is_stopped, f"{step} is reached")
         zombies.append(zombie)
@@ -56,6 +63,7 @@ def test_workers_stopped_at_every_step_of_a_load_go_on_when_others_have_long_don
     assert len(scene.crew.healthy) == len(zombies), "they all work again"
 
 
+@pytest.mark.chaos
 def test_recoverers_killed_one_after_another_at_every_step_leave_it_to_the_next(scene: Scene) -> None:
     run = _lost_before_it_was_sent(scene)
     for step in OF_RECOVERY:

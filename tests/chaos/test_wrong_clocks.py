@@ -53,6 +53,7 @@ def test_workers_whose_clocks_differ_by_twenty_minutes_load_side_by_side(scene: 
     assert scene.sql("SELECT DISTINCT state FROM loads") == [("COMMITTED",)], "no lease was thought to have passed"
 
 
+@pytest.mark.chaos  # an interpreter that starts with a wrong clock takes long
 def test_a_worker_whose_clock_runs_ahead_keeps_no_other_from_committing_after_it(scene: Scene) -> None:
     events = scene.ingestion()
     scene.put("events/first.json")
