@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from autoloader.model import Ingestion
 
-_EXPECTED = pa.schema({"path": pa.string(), "id": pa.int64()})
-
 
 def require_exactly_once(scene: Scene, *, foreign_rows: int = 0) -> None:
     """Fail unless tables, ledger and bucket agree to the row.
@@ -50,9 +48,9 @@ def _faults_of_rows(scene: Scene, table: Table, feeding: list[Ingestion], foreig
     with duckdb.connect() as database:
         columns = ("_source_file", "id")
         database.register("found", table.scan(selected_fields=columns).to_arrow())
-        database.register(
-            "expected", pa.table(list(map(list, zip(*expected, strict=True))) or [[], []], schema=_EXPECTED)
-        )
+        paths, numbers = [path for path, _ in expected], [number for _, number in expected]
+        columns_of_expected = {"path": pa.array(paths, pa.string()), "id": pa.array(numbers, pa.int64())}
+        database.register("expected", pa.table(columns_of_expected))
         known = ", ".join(f"'{path}'" for path in scene.gone) or "''"
         ours = f"SELECT _source_file, id FROM found WHERE _source_file IS NOT NULL AND _source_file NOT IN ({known})"
         extra = database.execute(f"{ours} EXCEPT ALL SELECT path, id FROM expected").fetchall()
