@@ -51,6 +51,9 @@ class Lane:
         self._closing.callback(self._stack.stop)
         self.connections: Connections = self._stack.start()
         self._url = make_url(self.connections.database_url)
+        self._killed = False
+        self._bucket = self._opened_bucket()
+        self._lake: Catalog = load_catalog("lake", **self.connections.catalogs["lake"])
         self._template = f"ledger_{uuid.uuid4().hex}"
         self._make_database(self._template)
         upgrade(self._address(self._template))
@@ -72,10 +75,10 @@ class Lane:
         self._make_database(name, self._template)
         folder = self.folder / name
         folder.mkdir()
-        landing = Landing(self._bucket(), f"{name}/")
+        landing = Landing(self._bucket, f"{name}/")
         detours = Detours(store=self.store.port, catalog=self.catalog.port, ledger=self.ledger.port)
         address = self._address(name)
-        return make_scene(self.connections, address, landing, self._catalog(), self.nursery, folder, detours)
+        return make_scene(self.connections, address, landing, self._lake, self.nursery, folder, detours)
 
     def kill(self, part: str) -> None:
         """``kill -9`` to a part of the stack."""
@@ -83,10 +86,13 @@ class Lane:
         (pid,) = [status.pid for status in self._stack.status() if status.name == known[part]]
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
+        self._killed = True
 
     def mend(self) -> None:
         """Start what was killed, and let proxies be faithful."""
-        self._stack.start()
+        if self._killed:
+            self._stack.start()
+            self._killed = False
         self.store.be_faithful()
         self.catalog.be_faithful()
         self.ledger.be_faithful()
@@ -109,10 +115,7 @@ class Lane:
     def _address(self, name: str) -> str:
         return self._url.set(database=name).render_as_string(hide_password=False)
 
-    def _catalog(self) -> Catalog:
-        return load_catalog("lake", **self.connections.catalogs["lake"])
-
-    def _bucket(self) -> S3Client:
+    def _opened_bucket(self) -> S3Client:
         client: S3Client = boto3.client(
             "s3",
             endpoint_url=self.connections.s3_endpoint_url,
