@@ -57,11 +57,13 @@ class Worker:
 
     Attributes:
         log: what it says, on stdout and stderr.
+        doomed: whether it may still come to a failpoint.
     """
 
-    def __init__(self, process: psutil.Process, log: Path) -> None:
+    def __init__(self, process: psutil.Process, log: Path, *, doomed: bool = False) -> None:
         self._process = process
         self.log = log
+        self.doomed = doomed
 
     def is_dead(self) -> bool:
         try:
@@ -140,7 +142,8 @@ class Crew:
         log = self.folder / f"worker-{len(self.workers)}.log"
         environment = self.environment | more | ({"AUTOLOADER_FAILPOINTS": failpoints} if failpoints else {})
         arguments = ["worker", "--concurrency", str(concurrency)]
-        worker = Worker(self._nursery.start(arguments, environment, log, limits or {}), log)
+        process = self._nursery.start(arguments, environment, log, limits or {})
+        worker = Worker(process, log, doomed=bool(failpoints))
         self.workers.append(worker)
         return worker
 

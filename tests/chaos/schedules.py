@@ -85,11 +85,11 @@ class Schedule:
             self.scene.crew.start(failpoints)
 
     def _mend(self) -> None:
-        """The parts are back, whoever was paused goes on, and whoever died is started again."""
+        """The parts are back, whoever was paused goes on, and there is a worker to whom nothing more will happen."""
         self.lane.mend()
         for worker in self.scene.crew.workers:
             worker.go_on()
-        while len(self.scene.crew.healthy) < 2:
+        if all(worker.doomed for worker in self.scene.crew.healthy):
             self.scene.crew.start()
 
 
