@@ -155,7 +155,8 @@ def crew_at_work(attempt: Attempt, size: int, own: Mapping[str, str] = EMPTY_DIC
             yield crew
         finally:
             for process in crew:
-                process.terminate()
+                if process.poll() is None:
+                    process.terminate()
             for process in crew:
                 process.wait()
 

@@ -67,7 +67,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, help="of the first schedule; the others count on (drawn at random)")
     parser.add_argument("--schedules", type=int, default=200)
-    parser.add_argument("--lanes", type=int, default=3, help="how many at once, each on a stack of its own")
+    parser.add_argument("--lanes", type=int, default=4, help="how many at once, each on a stack of its own")
     options = parser.parse_args(arguments)
     if options.seed is None:
         options.seed = random.SystemRandom().randrange(10**6) * 1_000
