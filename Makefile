@@ -11,7 +11,7 @@ PATIENT := --quiet --disable-pip-version-check --timeout 120 --retries 10
 SPARK_CAN := $(and $(shell command -v java),$(shell command -v mvn))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup spark demo test check format bench docs lock clean
+.PHONY: help setup spark demo test chaos check format bench docs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ demo: setup ## The whole job on real data, in under a minute
 
 test: setup $(if $(SPARK_CAN),spark) ## Every test, on the real embedded stack; those of Spark where Java and Maven are
 	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --cov --cov-report=term
+
+chaos: setup ## Every fault, then 200 random schedules of them, each proved exact (SEED= alone plays these)
+	$(if $(SEED),,$(BIN)/python -m pytest -n 3 --dist loadscope -q -m chaos tests/chaos)
+	$(BIN)/python -W ignore -m tests.chaos.run $(if $(SEED),--seed $(SEED)) $(if $(SCHEDULES),--schedules $(SCHEDULES))
 
 check: setup ## Lint, format, types, import layers
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from crews import FAIR, LARGE_ONE, LAST_SMALL, SHARED, TEN, TWO
 from data import Dataset
+from faults import CONTENDED, EIGHT, PROTOCOL, RESCUE, RESCUED, WHOLE_LOAD
 from races import DLT, LIMIT, OURS
 
 
@@ -44,6 +45,18 @@ FULL = (
     Case(
         dataset=Dataset(name=FAIR, title="10,000 files beside 49 others", files=10_000, records_per_file=10),
         contestants=(LARGE_ONE, LAST_SMALL),
+    ),
+    Case(
+        dataset=Dataset(name=RESCUE, title="200 files of a worker that died", files=200, records_per_file=10),
+        contestants=(RESCUED,),
+    ),
+    Case(
+        dataset=Dataset(name=CONTENDED, title="400 files in 80 loads, 8 workers", files=400, records_per_file=10),
+        contestants=(EIGHT,),
+    ),
+    Case(
+        dataset=Dataset(name=PROTOCOL, title="10,000 files: the protocol", files=10_000, records_per_file=100),
+        contestants=(WHOLE_LOAD,),
     ),
     Case(dataset=Dataset(name="tiny", title="100,000 known files, nothing new", files=100_000, records_per_file=1)),
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+from pyiceberg.typedef import EMPTY_DICT
 
 from autoloader.ledger import ingestions, runs
 from autoloader.ledger.database import connect, transaction
@@ -33,6 +34,7 @@ LARGE_ONE, LAST_SMALL = "the large one", "the last of the others"
 SHARED, FAIR = "shared", "fair"
 _CREWS = {TWO: 2, TEN: 10}
 _FILES_PER_LOAD = 500
+_OF_A_CREW = {"AUTOLOADER_MAX_FILES_PER_LOAD": str(_FILES_PER_LOAD), "AUTOLOADER_LOG_LEVEL": "info"}
 _OTHERS = 49
 _POLL_SECONDS = 0.02
 _PATIENCE_SECONDS = 600
@@ -47,13 +49,13 @@ def share(arena: Arena, dataset: Dataset, rounds: int) -> list[Figure]:
     for number in range(1, rounds + 1):
         for name, size in _CREWS.items():
             attempt = arena.ours(dataset, f"{SHARED}_{size}_{number}")
-            with _ledger(attempt) as database, _crew(attempt, size) as crew:
-                ingestion = _ingestion(database)
+            with ledger_of(attempt) as database, crew_at_work(attempt, size) as crew:
+                ingestion = ingestion_of(database)
                 (before,) = _others(database, ingestion, dataset, 1)
-                _run(database, [before])
-                spent = _spent(crew)
-                (ended,) = _run(database, [ingestion])
-                figures.append(_figure(dataset.name, name, number, ended, crew, spent=spent))
+                run_all(database, [before])
+                spent = spent_by(crew)
+                (ended,) = run_all(database, [ingestion])
+                figures.append(figure_of(dataset.name, name, number, ended, crew, spent=spent))
             if ended.files_succeeded != dataset.files or ended.files_failed:
                 raise WrongResult(f"{dataset.name}: {ended.files_succeeded} of {dataset.files} files were loaded")
             check(attempt.open_table(), dataset, snapshots=len(attempt.open_table().snapshots()))
@@ -69,14 +71,14 @@ def be_fair(arena: Arena, dataset: Dataset, rounds: int) -> list[Figure]:
     figures = []
     for number in range(1, rounds + 1):
         attempt = arena.ours(dataset, f"{FAIR}_{number}")
-        with _ledger(attempt) as database, _crew(attempt, 2) as crew:
-            large = _ingestion(database)
+        with ledger_of(attempt) as database, crew_at_work(attempt, 2) as crew:
+            large = ingestion_of(database)
             others = _others(database, large, small, _OTHERS)
-            spent = _spent(crew)
-            ended = _run(database, [large, *others])
+            spent = spent_by(crew)
+            ended = run_all(database, [large, *others])
             by_end = max(ended[1:], key=lambda run: run.ended_at or run.created_at)
-            figures.append(_figure(dataset.name, LARGE_ONE, number, ended[0], crew, spent=spent))
-            figures.append(_figure(dataset.name, LAST_SMALL, number, by_end, crew, spent=spent))
+            figures.append(figure_of(dataset.name, LARGE_ONE, number, ended[0], crew, spent=spent))
+            figures.append(figure_of(dataset.name, LAST_SMALL, number, by_end, crew, spent=spent))
         loaded = [run.files_succeeded for run in ended]
         if loaded != [dataset.files, *[small.files] * _OTHERS]:
             raise WrongResult(f"{dataset.name}: the runs loaded {loaded} files")
@@ -88,7 +90,8 @@ def be_fair(arena: Arena, dataset: Dataset, rounds: int) -> list[Figure]:
 
 
 @contextmanager
-def _ledger(attempt: Attempt) -> Iterator[Database]:
+def ledger_of(attempt: Attempt) -> Iterator[Database]:
+    """The ledger of an attempt, while the block goes on."""
     database = connect(attempt.environment["AUTOLOADER_DATABASE_URL"])
     try:
         yield database
@@ -96,7 +99,8 @@ def _ledger(attempt: Attempt) -> Iterator[Database]:
         database.dispose()
 
 
-def _ingestion(database: Database) -> Ingestion:
+def ingestion_of(database: Database) -> Ingestion:
+    """The ingestion that is measured."""
     with transaction(database) as connection:
         return ingestions.by_name(connection, DEFAULT_TENANT, INGESTION)
 
@@ -120,7 +124,7 @@ def _others(database: Database, like: Ingestion, dataset: Dataset, count: int) -
     return made
 
 
-def _run(database: Database, chosen: list[Ingestion]) -> list[Run]:
+def run_all(database: Database, chosen: list[Ingestion]) -> list[Run]:
     """Trigger a run of each, in this order, and wait until all have ended."""
     with transaction(database) as connection:
         waiting = [runs.enqueue(connection, each.id, RunTrigger.MANUAL)[0] for each in chosen]
@@ -135,27 +139,33 @@ def _run(database: Database, chosen: list[Ingestion]) -> list[Run]:
 
 
 @contextmanager
-def _crew(attempt: Attempt, size: int) -> Iterator[list[psutil.Popen]]:
-    """So many ``autoloader worker`` processes, ready before the block begins."""
+def crew_at_work(attempt: Attempt, size: int, own: Mapping[str, str] = EMPTY_DICT) -> Iterator[list[psutil.Popen]]:
+    """So many ``autoloader worker`` processes, ready before the block begins.
+
+    Args:
+        own: variables of theirs.
+    """
     with tempfile.TemporaryDirectory() as logs:
-        crew = [_worker(attempt.environment, Path(logs) / str(number)) for number in range(size)]
+        crew = [
+            _worker({**attempt.environment, **_OF_A_CREW, **own}, Path(logs) / str(number)) for number in range(size)
+        ]
         try:
             for number in range(size):
                 _wait_until_started(Path(logs) / str(number))
             yield crew
         finally:
             for process in crew:
-                process.terminate()
+                if process.poll() is None:
+                    process.terminate()
             for process in crew:
                 process.wait()
 
 
 def _worker(environment: Mapping[str, str], log: Path) -> psutil.Popen:
-    own = {"AUTOLOADER_MAX_FILES_PER_LOAD": str(_FILES_PER_LOAD), "AUTOLOADER_LOG_LEVEL": "info"}
     with log.open("w") as target:
         return psutil.Popen(
             [AUTOLOADER, "worker", "--concurrency", "1"],
-            env={**environment, **own},
+            env=dict(environment),
             stdout=subprocess.DEVNULL,
             stderr=target,
         )
@@ -169,23 +179,40 @@ def _wait_until_started(log: Path) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _spent(crew: list[psutil.Popen]) -> float:
+def spent_by(crew: list[psutil.Popen]) -> float:
     """Processor time of a crew so far, in seconds."""
     return sum(sum(process.cpu_times()[:2]) for process in crew)
 
 
-def _figure(case: str, name: str, number: int, run: Run, crew: list[psutil.Popen], *, spent: float) -> Figure:
+def figure_of(
+    case: str,
+    name: str,
+    number: int,
+    run: Run,
+    crew: list[psutil.Popen],
+    *,
+    spent: float,
+    seconds: float | None = None,
+    snapshots: int | None = None,
+) -> Figure:
     """From the trigger to the end, by the ledger's clock; processor time and memory of the whole crew.
 
     Args:
         spent: processor time of the crew before the trigger.
+        seconds: the wall time, where something else was measured.
     """
     if run.ended_at is None:
         raise WrongResult(f"run {run.id} has not ended")
-    wall = (run.ended_at - run.created_at).total_seconds()
-    cpu = _spent(crew) - spent
+    wall = (run.ended_at - run.created_at).total_seconds() if seconds is None else seconds
+    cpu = spent_by(crew) - spent
     held = sum(process.memory_info().rss for process in crew)
     print(f"  round {number}  {name:<24} {wall:8.2f} s  {cpu:8.2f} s of processor", flush=True)
     return Figure(
-        case=case, contestant=name, round=number, wall_seconds=wall, cpu_seconds=cpu, peak_bytes=held, snapshots=None
+        case=case,
+        contestant=name,
+        round=number,
+        wall_seconds=wall,
+        cpu_seconds=cpu,
+        peak_bytes=held,
+        snapshots=snapshots,
     )

@@ -7,6 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from crews import FAIR, LARGE_ONE, LAST_SMALL, SHARED, TEN, TWO
+from faults import CONTENDED, EIGHT, LEASE_SECONDS, PROTOCOL, RESCUE, RESCUED, WHOLE_LOAD
 from races import AGAIN, DLT, LIMIT, LISTING, OURS, START
 from service import FLAT_OUT
 
@@ -28,6 +29,9 @@ MOST_SECONDS_KNOWN = 1.5
 MOST_TIMES_LISTING = 5
 MOST_TIMES_TWO = 1.1
 MOST_ANSWER_SECONDS = 0.1
+MOST_SECONDS_AFTER_LEASE = 15
+LEAST_COMMITS = 5
+MOST_FOR_PROTOCOL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,24 @@ def _fair(figures: Figures) -> Verdict:
     return Verdict(promise, "< 100%", f"after {found:.0%} of its time", found < 1)
 
 
+def _rescue(figures: Figures) -> Verdict:
+    found = max(f.wall_seconds for f in figures.of(RESCUE, RESCUED)) - LEASE_SECONDS
+    promise = "a worker dies: until another has loaded its files, after the lease"
+    return Verdict(promise, f"< {MOST_SECONDS_AFTER_LEASE} s", f"{found:.1f} s", found < MOST_SECONDS_AFTER_LEASE)
+
+
+def _contended(figures: Figures) -> Verdict:
+    found = median((f.snapshots or 0) / f.wall_seconds for f in figures.of(CONTENDED, EIGHT))
+    promise = "8 workers, small loads, one table: commits a second"
+    return Verdict(promise, f"≥ {LEAST_COMMITS}", f"{found:.1f}", found >= LEAST_COMMITS)
+
+
+def _protocol(figures: Figures) -> Verdict:
+    found = median((f.inside_seconds or 0.0) / f.wall_seconds for f in figures.of(PROTOCOL, WHOLE_LOAD))
+    promise = "10,000 small files: share of the protocol"
+    return Verdict(promise, f"< {MOST_FOR_PROTOCOL:.0%}", f"{found:.1%}", found < MOST_FOR_PROTOCOL)
+
+
 _PROMISES: list[tuple[set[tuple[str, str]], Callable[[Figures], Verdict]]] = [
     ({("small", OURS), ("small", LIMIT)}, _small_speed),
     ({("small", OURS), ("small", DLT)}, _small_dlt),
@@ -157,5 +179,8 @@ _PROMISES: list[tuple[set[tuple[str, str]], Callable[[Figures], Verdict]]] = [
     ({("known", AGAIN), ("known", START)}, _known),
     ({(SHARED, TEN), (SHARED, TWO)}, _shared),
     ({(FAIR, LARGE_ONE), (FAIR, LAST_SMALL)}, _fair),
+    ({(RESCUE, RESCUED)}, _rescue),
+    ({(CONTENDED, EIGHT)}, _contended),
+    ({(PROTOCOL, WHOLE_LOAD)}, _protocol),
     ({("tiny", AGAIN), ("tiny", START), ("tiny", LISTING)}, _many_known),
 ]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import crews
+import faults
 import service
 from autoloader.stack import Stack
 from cases import FULL, Case, quick
@@ -24,13 +25,22 @@ from races import DLT, Figure, race, second_runs
 from report import Results, page, read, written
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from autoloader.settings import Connections
+    from data import Dataset
     from service import Answers
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 RESULTS = ROOT / "bench" / "results.json"
+_SPECIAL: Mapping[str, Callable[[Arena, Dataset, int], list[Figure]]] = {
+    crews.SHARED: crews.share,
+    crews.FAIR: crews.be_fair,
+    faults.RESCUE: faults.rescue,
+    faults.CONTENDED: faults.contend,
+    faults.PROTOCOL: faults.weigh,
+}
+"""Cases that are no race of contestants, each by its own way of measuring."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -86,11 +96,9 @@ def bench(
 
 def measured(arena: Arena, case: Case, options: argparse.Namespace) -> list[Figure]:
     """The figures of one case whose data is there."""
-    match case.dataset.name:
-        case crews.SHARED:
-            return crews.share(arena, case.dataset, options.repeat)
-        case crews.FAIR:
-            return crews.be_fair(arena, case.dataset, options.repeat)
+    special = _SPECIAL.get(case.dataset.name)
+    if special is not None:
+        return special(arena, case.dataset, options.repeat)
     names = [name for name in case.contestants if name != DLT or options.dlt]
     if names:
         return race(arena, case.dataset, names, options.repeat)

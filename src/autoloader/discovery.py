@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from autoloader.errors import Interrupted
+from autoloader.failpoints import Step, reached
 from autoloader.ledger.database import transaction
 from autoloader.ledger.listing import record_listing
 from autoloader.model import ListingCounts
@@ -97,6 +98,7 @@ def discover(
         at_most = None if most is None else most - total.new - total.changed
         with transaction(database) as connection:
             total += record_listing(connection, ingestion, run_id, chunk, worker=listing.worker, at_most=at_most)
+        reached(Step.LISTING_RECORDED)
         listing.report(total)
         if most is not None and total.new + total.changed >= most:
             break

@@ -12,9 +12,7 @@ the publisher asks for a renewal between reading the table and committing to it.
 
 from __future__ import annotations
 
-import shutil
 from collections import defaultdict
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -23,8 +21,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from autoloader.clock import Clock
 from autoloader.engines import Work
-from autoloader.errors import Interrupted, LeaseLost, LedgerUnavailable
+from autoloader.errors import Interrupted, LakeError, LeaseLost, LedgerUnavailable
+from autoloader.failpoints import Step, reached
 from autoloader.lake.data_files import discard
 from autoloader.lake.intake import Intake
 from autoloader.lake.publish import Change, publish
@@ -35,9 +35,10 @@ from autoloader.ledger.database import transaction
 from autoloader.ledger.locks import in_turn
 from autoloader.model import FileStatus, WriteMode
 from autoloader.renewal import Renewal
+from autoloader.scratch import own_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from pyiceberg.manifest import DataFile as DataFileEntry
@@ -45,14 +46,15 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine as Database
 
     from autoloader.engines import Engine, Progress, Reading
-    from autoloader.model import ClaimedFile, Ingestion, Load, Outcome
+    from autoloader.model import ClaimedFile, DataFile, Ingestion, Load, Outcome, Staged
     from autoloader.objects import ObjectStore
     from autoloader.plan import Lease
 
 _turn_to_publish: defaultdict[str, Lock] = defaultdict(Lock)
 """By table: the threads of a process ask for their turn one after another, so that one connection waits for it."""
 PATIENCE = timedelta(seconds=10)
-"""How long a worker waits for its turn to publish: whoever has it may have been stopped, and it is safe without."""
+"""How long a worker waits for its turn to publish, a third of its lease at most: whoever has it may have been stopped,
+and it is safe without."""
 
 log = structlog.get_logger(__name__)
 
@@ -89,12 +91,13 @@ def carry_out(means: Means, load: Load, claimed: Sequence[ClaimedFile]) -> None:
         CatalogUnavailable: the fate of the commit is unknown; recovery will decide once the lease has passed.
         AutoloaderError: the load as a whole failed before anything was published; its files wait again.
     """
-    called_off = Event()
+    called_off, clock = Event(), Clock(load.started_at)
     renewal = Renewal(partial(_renew, means, load, called_off), means.lease.renew_every, f"load {load.id}")
     with structlog.contextvars.bound_contextvars(load=str(load.id)), renewal:
         log.info("load.claimed", files=len(claimed), bytes=load.bytes)
         table = None
         try:
+            reached(Step.LOAD_CLAIMED)
             table = means.open_table()
             change, published = _prepare(
                 means,
@@ -108,13 +111,16 @@ def carry_out(means: Means, load: Load, claimed: Sequence[ClaimedFile]) -> None:
             # Also Ctrl-C and errors nobody foresaw: nothing was published, so the files need not wait for the lease.
             _give_up(means.database, load, table, error)
             raise
+        patience = min(PATIENCE, means.lease.duration / 3)
         marks = {INGESTION_PROPERTY: means.ingestion.name, RUN_ID_PROPERTY: str(load.run_id)} | published
-        with _turn_to_publish[load.table_name], in_turn(means.database, f"publish {load.table_name}", PATIENCE):
-            snapshot_id = publish(table, load.id, change, renewal.renew, marks=marks)
+        with _turn_to_publish[load.table_name], in_turn(means.database, f"publish {load.table_name}", patience):
+            snapshot_id = publish(table, load.id, change, renewal.renew, marks=marks, clock=clock)
+        reached(Step.LOAD_PUBLISHED)
         with transaction(means.database) as connection:
             if not loads.finish(connection, load.id, snapshot_id):
                 raise LeaseLost(f"load {load.id} was taken over after it landed; its recoverer records the outcome")
         log.info("load.committed", snapshot=snapshot_id)
+        reached(Step.LOAD_FINISHED)
 
 
 def _renew(means: Means, load: Load, called_off: Event) -> bool:
@@ -139,7 +145,12 @@ def _prepare(
     """
     intake = Intake(table, load.id)
     added: list[DataFileEntry] = []
-    with _spool(means.spool / str(load.id)) as spool:
+
+    def put(made: DataFile | Staged) -> None:
+        added.extend(intake.take(made))
+        reached(Step.LOAD_PUT)
+
+    with own_folder(means.spool, str(load.id)) as spool:
         work = Work(
             load_id=load.id,
             table_name=load.table_name,
@@ -152,13 +163,15 @@ def _prepare(
             cancelled=lambda: lost() or stopped(),
         )
         try:
-            outcomes = means.engine.prepare(work, lambda made: added.extend(intake.take(made)), means.report)
+            outcomes = means.engine.prepare(work, put, means.report)
         except LeaseLost:
             if lost():
                 raise
             raise Interrupted(f"load {load.id} was stopped before it was published; its files wait again") from None
+    reached(Step.LOAD_PREPARED)
     with transaction(means.database) as connection:
         loads.store_outcomes(connection, load.id, outcomes)
+    reached(Step.LOAD_STORED)
     return _change(means.ingestion, claimed, outcomes, added), intake.marks
 
 
@@ -175,21 +188,20 @@ def _change(
 
 
 def _give_up(database: Database, load: Load, table: Table | None, error: BaseException) -> None:
-    """Nothing was published and, as this worker stops here, nothing will be: the files may be claimed again."""
+    """Nothing was published and, as this worker stops here, nothing will be: the files may be claimed again.
+
+    First the data files go, whoever owns the load by now: nothing of it was ever sent to the catalog, so they are
+    nobody's. If they cannot be deleted now, the load stays RUNNING, and recovery deletes them once its lease passes.
+    """
+    kind = type(error).__name__
+    try:
+        if table is not None:
+            discard(table, load.id)
+    except LakeError as storage:
+        log.warning("load.left_to_recovery", error=kind, reason=str(error), leftovers=str(storage))
+        return
     if isinstance(error, LeaseLost | LedgerUnavailable):
         return
-    kind = type(error).__name__
     with transaction(database) as connection:
-        owned = loads.fail(connection, load.id, kind, str(error) or kind)
+        loads.fail(connection, load.id, kind, str(error) or kind)
     log.warning("load.failed", error=kind, reason=str(error))
-    if owned and table is not None:
-        discard(table, load.id)
-
-
-@contextmanager
-def _spool(folder: Path) -> Iterator[Path]:
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

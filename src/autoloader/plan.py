@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -15,15 +15,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoadLimits:
-    """How much one load may take; a single file larger than ``max_bytes`` makes a load of its own."""
+    """How much one load may take; a single file larger than ``max_bytes`` makes a load of its own.
+
+    Attributes:
+        at_once: loads of one ingestion that may be under way, over all workers; None: as many as there are workers.
+    """
 
     max_files: int = 10_000
     max_bytes: int = 2 * 1024**3
+    at_once: int | None = None
 
     @property
     def shared(self) -> LoadLimits:
         """The limits while other runs wait: a load then takes about a second, so that all get their turn soon."""
-        return LoadLimits(max_files=min(self.max_files, 1_000), max_bytes=min(self.max_bytes, 128 * 1024**2))
+        return replace(self, max_files=min(self.max_files, 1_000), max_bytes=min(self.max_bytes, 128 * 1024**2))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

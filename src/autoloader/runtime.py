@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from autoloader.engines import Engine
     from autoloader.engines.spark.session import Cluster
-    from autoloader.model import Difference, Ingestion, NewIngestion, Run, VerificationReport
+    from autoloader.model import Difference, Ingestion, Load, NewIngestion, Run, VerificationReport
     from autoloader.objects import ObjectStore
     from autoloader.settings import Connections, Settings
     from autoloader.turns import Observer
@@ -165,6 +165,16 @@ class Runtime:
         asked = Asked(ingestion=ingestion, tell=tell, watcher=watcher or Unseen(), stopping=halt.is_set)
         return verify(self._sides(), asked)
 
+    def settle(self, load: Load, *, loaded: bool) -> Load:
+        """Settle a lost load as a person decides.
+
+        Raises:
+            AutoloaderError: as ``recovery.decide``.
+        """
+        from autoloader.recovery import decide  # noqa: PLC0415  see the module's first lines
+
+        return decide(self.database, load, self.open_table(load.table_name), loaded=loaded)
+
     @contextmanager
     def open_store(self, ingestion: NewIngestion) -> Iterator[ObjectStore]:
         """Open the bucket of an ingestion while the block goes on."""
@@ -281,7 +291,11 @@ class Runtime:
             open_table=self.open_table,
             engine=self.engine,
             lease=Lease(duration=settings.lease),
-            limits=LoadLimits(max_files=settings.max_files_per_load, max_bytes=settings.max_bytes_per_load),
+            limits=LoadLimits(
+                max_files=settings.max_files_per_load,
+                max_bytes=settings.max_bytes_per_load,
+                at_once=settings.loads_at_once,
+            ),
             spool=self._spool,
             verifying=self._sides(),
         )

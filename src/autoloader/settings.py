@@ -42,7 +42,10 @@ class Settings(BaseSettings):
     fetch_concurrency: int = Field(16, ge=1, le=256, description="Requests under way at once to the bucket.")
     max_files_per_load: int = Field(10_000, ge=1, description="Files one load takes at most.")
     max_bytes_per_load: int = Field(2 * 1024**3, ge=1, description="Bytes one load takes; a larger file goes alone.")
-    lease_seconds: int = Field(60, ge=3, description="Silence after which a worker's load counts as lost.")
+    loads_at_once: int | None = Field(
+        None, ge=1, description="Loads of one ingestion under way at once, over all workers. Unset: no limit."
+    )
+    lease_seconds: int = Field(60, ge=1, description="Silence after which a worker's load counts as lost.")
     spark_connect_url: str | None = Field(
         None,
         pattern=r"^sc://[^/;\s]+/?$",

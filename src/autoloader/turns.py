@@ -20,6 +20,7 @@ from autoloader import discovery
 from autoloader.discovery import Scope
 from autoloader.engines import Reading
 from autoloader.errors import HistoryTooShort, LeaseLost, NotKnown, SparkError, UsageError, VaultError
+from autoloader.failpoints import Step, reached
 from autoloader.ledger import files, ingestions, loads, runs
 from autoloader.ledger.database import transaction
 from autoloader.model import ListingCounts, WriteMode
@@ -123,6 +124,7 @@ def list_source(parts: Parts, task: Task, store: ObjectStore) -> None:
         LeaseLost: another worker leads by now, or the run has ended.
         Interrupted: a person stopped it.
     """
+    reached(Step.RUN_LED)
     scope = _scope(parts, task.run)
     listing = discovery.Listing(worker=parts.worker, scope=scope, report=task.observer.listing, stopping=task.stopping)
     counts = discovery.discover(parts.database, task.ingestion, task.run.id, store, listing)
@@ -136,6 +138,7 @@ def list_source(parts: Parts, task: Task, store: ObjectStore) -> None:
     with transaction(parts.database) as connection:
         if not runs.listed(connection, task.run.id, parts.worker):
             raise LeaseLost(f"run {task.run.id} was taken over by another worker while it was listed")
+    reached(Step.RUN_LISTED)
 
 
 def _scope(parts: Parts, run: Run) -> Scope:
@@ -212,6 +215,7 @@ def recover(parts: Parts) -> list[Load]:
         lost = loads.expire(connection)
     if not lost:
         return []
+    reached(Step.RECOVERY_LOST)
     from autoloader import recovery  # noqa: PLC0415  see the module's first lines
 
     return recovery.recover(parts.database, lost, parts.open_table, partial(_abandon, parts))
@@ -230,8 +234,9 @@ def _abandon(parts: Parts, load: Load) -> None:
 def undecidable(load: Load) -> HistoryTooShort:
     """The reason why a run cannot end while one of its ingestion's loads is lost and its evidence gone."""
     return HistoryTooShort(
-        f"load {load.id} was lost, and the snapshots of table {load.table_name} that would tell "
-        "whether its files are in it were expired: compare its files with the table, then decide"
+        f"load {load.id} was lost, and the history of table {load.table_name} no longer tells whether its files are "
+        "in it. Look for rows with this _load_id, then settle it: "
+        f"`autoloader settle {load.id} --loaded` or `--not-loaded`"
     )
 
 

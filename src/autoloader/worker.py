@@ -16,6 +16,7 @@ from autoloader.errors import AutoloaderError, Interrupted, LeaseLost, LedgerUna
 from autoloader.ledger import files, runs
 from autoloader.ledger.database import transaction
 from autoloader.model import RunStatus
+from autoloader.scratch import sweep
 
 if TYPE_CHECKING:
     from autoloader.model import Run
@@ -61,6 +62,7 @@ def work_on_run(parts: Parts, task: Task) -> Run:
 
 def _lead(parts: Parts, task: Task, store: ObjectStore) -> None:
     """List, settle the schema and make the table; then load like everybody else. The lead is held to the end."""
+    sweep(parts.spool)
     turns.recover(parts)
     with turns.leading(parts, task.run):
         turns.list_source(parts, task, store)

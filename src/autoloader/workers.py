@@ -20,6 +20,7 @@ from autoloader import turns
 from autoloader.errors import AutoloaderError, Interrupted, LeaseLost, LedgerUnavailable
 from autoloader.ledger import files, ingestions, queue, runs
 from autoloader.ledger.database import transaction
+from autoloader.scratch import sweep
 from autoloader.turns import Task
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def work_forever(parts: Parts, *, concurrency: int, stopping: Event, grace: time
     Returns:
         How many threads did not end in time. What they have in hand is recovered by others once its lease passes.
     """
+    sweep(parts.spool)
     halt = Stopping(gently=stopping)
     workers = [replace(parts, worker=f"{parts.worker}/{number}") for number in range(1, concurrency + 1)]
     threads = [Thread(target=_serve, args=(each, halt), name=each.worker, daemon=True) for each in workers]
@@ -112,6 +114,11 @@ def _serve(parts: Parts, halt: Stopping) -> None:
             busy = take_turn(parts, halt.now)
         except LedgerUnavailable as error:
             log.warning("ledger.unavailable", reason=str(error))
+            halt.gently.wait(LEDGER_AWAY)
+            continue
+        except Exception:
+            # A thread that ended would be missed by nobody, and its process would go on doing less.
+            log.exception("worker.defect")
             halt.gently.wait(LEDGER_AWAY)
             continue
         poll = SHORTEST_POLL if busy else min(poll * 2, LONGEST_POLL)

@@ -68,7 +68,7 @@ def test_every_operation_is_described_with_its_errors_and_every_body_has_an_exam
         for content in operation.get("requestBody", {}).get("content", {}).values()
         if "$ref" in content["schema"]
     }
-    assert bodies == {"NewIngestion", "IngestionChanges"}
+    assert bodies == {"NewIngestion", "IngestionChanges", "Settling"}
     assert all(DOCUMENT["components"]["schemas"][name]["examples"] for name in bodies)
 
 

@@ -115,3 +115,24 @@ def test_a_connection_that_was_idle_for_long_is_asked_whether_it_lives_and_kept(
     record.info["left_at"] -= 3600
 
     assert ledger.sql("SELECT pg_backend_pid()") == [(pid,)]
+
+
+def test_a_transaction_of_a_paused_process_is_ended_and_what_it_locked_is_let_go(database_url: str) -> None:
+    paused, other = connect(database_url), connect(database_url)
+    with transaction(paused) as connection:
+        assert connection.scalar(text("SHOW idle_in_transaction_session_timeout")) == "10s"
+
+    def pause_within_a_transaction() -> None:
+        with transaction(paused) as connection:
+            connection.execute(text("SET idle_in_transaction_session_timeout = '50ms'"))
+            connection.execute(text("LOCK TABLE runs IN ACCESS EXCLUSIVE MODE"))
+            with transaction(other) as waiting:
+                waiting.execute(text("SELECT count(*) FROM runs"))
+            connection.execute(text("SELECT 1"))
+
+    with pytest.raises(LedgerUnavailable):
+        pause_within_a_transaction()
+    with transaction(paused) as connection:
+        assert connection.scalar(text("SELECT count(*) FROM runs")) == 0
+    paused.dispose()
+    other.dispose()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -170,6 +171,31 @@ def test_claims_pass_over_what_another_transaction_is_claiming(ledger: Ledger) -
     assert first is not None
     assert names(first[1]) == ["a", "b"]
     assert names(second[1]) == ["c", "d"]
+
+
+def test_no_more_loads_of_an_ingestion_are_under_way_than_may_be(ledger: Ledger) -> None:
+    run = ledger.discover(ledger.ingestion(), objects("a", "b", "c"))
+    other = ledger.discover(ledger.ingestion("other"), objects("x"))
+    first, _ = ledger.claims(run, max_files=1, at_once=2)
+    ledger.claims(run, max_files=1, at_once=2)
+    assert ledger.claim(run, max_files=1, at_once=2) is None
+    assert ledger.claim(other, at_once=1) is not None, "another ingestion is another matter"
+    ledger.pass_lease(first)
+    with ledger.transaction() as connection:
+        loads.expire(connection)
+    assert ledger.claim(run, max_files=1, at_once=2) is not None, "a lost load is not under way"
+
+
+def test_claims_at_the_same_moment_do_not_go_over_the_limit_together(ledger: Ledger) -> None:
+    run = ledger.discover(ledger.ingestion(), objects(*(f"{number:03}" for number in range(40))))
+    together = threading.Barrier(8)
+
+    def claim(number: int) -> bool:
+        together.wait()
+        return ledger.claim(run, worker=f"worker-{number}", max_files=1, at_once=3) is not None
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(claim, range(8))) == 3
 
 
 def test_a_lease_is_renewed_from_now_by_the_clock_of_the_database(ledger: Ledger) -> None:

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import event
 from tests.ledger.ledgers import LEASE, SOURCE, WORKER, Ledger, bad, good, later, objects
 
+from autoloader.errors import NotKnown
 from autoloader.ledger import (
     browsing,
     evidence,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from autoloader.model import SourceObject
+    from autoloader.model import Run, SourceObject
 
 FILES = 50_000
 BIG_TABLES = {"processed_files", "outcomes", "loads", "runs"}
@@ -184,16 +185,10 @@ def use_everything(ledger: Ledger) -> None:
     put_back, refused, *others = claimed
     ledger.store(load, [later(put_back), bad(refused), *map(good, others)])
     ledger.finish(load)
-    failing, _ = ledger.claims(run, max_files=10)
+    failing, _ = ledger.claims(run, max_files=10, at_once=9)
     with ledger.transaction() as connection:
         loads.fail(connection, failing.id, "CatalogUnavailable", "no answer")
-    landed, claimed = ledger.claims(run, max_files=10)
-    ledger.store(landed, [good(file) for file in claimed])
-    fenced, _ = ledger.claims(run, max_files=10)
-    ledger.expire(landed, fenced)
-    with ledger.transaction() as connection:
-        loads.settle_committed(connection, landed.id, 7)
-        loads.settle_failed(connection, fenced.id)
+    recover(ledger, run)
     ledger.end(run)
     look_at_everything(ledger, ingestion, run.id)
     keep_secrets(ledger, small)
@@ -213,6 +208,17 @@ def use_everything(ledger: Ledger) -> None:
     ledger.retry(small)
     with ledger.transaction() as connection:
         ingestions.delete(connection, small.id)
+
+
+def recover(ledger: Ledger, run: Run) -> None:
+    landed, claimed = ledger.claims(run, max_files=10)
+    ledger.store(landed, [good(file) for file in claimed])
+    fenced, _ = ledger.claims(run, max_files=10)
+    ledger.expire(landed, fenced)
+    with ledger.transaction() as connection:
+        loads.note(connection, landed.id, "CatalogUnavailable", "no answer")
+        loads.settle_committed(connection, landed.id, 7)
+        loads.settle_failed(connection, fenced.id)
 
 
 def take_turns(ledger: Ledger, ingestion: Ingestion) -> None:
@@ -304,6 +310,10 @@ def look_as_a_tenant(connection: Connection, ingestion: Ingestion, run_id: int, 
     tenants.ingestions(connection, tenant, limit=20, after="a", status=IngestionStatus.ACTIVE)
     tenants.run(connection, tenant, run_id)
     tenants.file(connection, tenant, file_id)
+    tenants.lost_loads(connection, tenant)
+    with pytest.raises(NotKnown):
+        tenants.load(connection, tenant, UUID(int=0))
+    figures.lost_loads(connection)
     for chosen in (None, ingestion.id):
         tenants.runs(connection, tenant, limit=20, ingestion_id=chosen)
         for status in (None, *RunStatus):

@@ -14,7 +14,7 @@ from tests.patience import eventually
 
 from autoloader.ledger import loads
 from autoloader.ledger.database import transaction
-from autoloader.model import FileStatus, RunStatus
+from autoloader.model import FileStatus, Outcome, RunStatus
 from autoloader.plan import Lease, LoadLimits
 from autoloader.workers import work_forever
 
@@ -72,7 +72,13 @@ def test_a_run_whose_lost_load_nobody_can_decide_is_failed_once_nothing_else_is_
     assert queue.turn(parts)
     with transaction(queue.runtime.database) as connection:
         died = Lease(duration=timedelta(milliseconds=1))
-        loads.claim(connection, again, worker="died", lease=died, limits=LoadLimits(), table_name=ingestion.table_name)
+        claimed = loads.claim(
+            connection, again, worker="died", lease=died, limits=LoadLimits(), table_name=ingestion.table_name
+        )
+        assert claimed is not None
+        load, files = claimed
+        outcomes = [Outcome(file_id=file.file_id, status=FileStatus.SUCCESS) for file in files]
+        loads.store_outcomes(connection, load.id, outcomes)
     table = queue.catalog.load_table(f"{ingestion.database}.{ingestion.table}")
     oldest = table.metadata.snapshots[0]
     table.maintenance.expire_snapshots().by_id(oldest.snapshot_id).commit()

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from typing_extensions import override
 
 from autoloader import __version__
-from autoloader.api import files, health, ingestions, problems, runs, trying, verifications
+from autoloader.api import files, health, ingestions, loads, problems, runs, trying, verifications
 from autoloader.api.callers import Remembered
 from autoloader.api.documents import DESCRIPTION, document
 from autoloader.api.figures import Figures, Timed
@@ -36,6 +36,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     runs.router,
     files.router,
     verifications.router,
+    loads.router,
     health.router,
 )
 TAGS = [
@@ -47,6 +48,7 @@ TAGS = [
         "name": "verifications",
         "description": "Do the bucket, the ledger and the table say the same? A worker compares.",
     },
+    {"name": "loads", "description": "Loads whose worker fell silent: recovery settles them, or a person does."},
     {"name": "health", "description": "For those who watch the service; no token is asked for."},
 ]
 

@@ -211,6 +211,32 @@ class FileStory(File):
     history: list[FileVersion]
 
 
+class Load(Answer):
+    """One attempt to put a fixed set of file versions into one snapshot."""
+
+    id: UUID
+    ingestion_id: int
+    run_id: int
+    state: LoadState
+    worker: str
+    lease_until: datetime
+    started_at: datetime
+    prepared_at: datetime | None = Field(description="When its outcomes were stored; it is sent only after that.")
+    ended_at: datetime | None
+    table_name: str = Field(examples=["lake.raw.events"])
+    snapshot_id: int | None
+    files: int
+    bytes: int
+    error_type: str | None = Field(description="`HistoryTooShort`: only a person can settle it.")
+    error_message: str | None
+
+
+class LostLoads(Answer):
+    """Lost loads, the oldest first."""
+
+    items: list[Load]
+
+
 class Retried(Answer):
     """How many files wait again."""
 

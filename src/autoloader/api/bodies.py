@@ -234,6 +234,14 @@ class NewRun(Body):
     )
 
 
+class Settling(Body):
+    """What a person says about a lost load."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"loaded": False}]})
+
+    loaded: bool = Field(description="Whether its rows are in the table, or shall not be loaded again.")
+
+
 class FilesToRetry(Body):
     """Which failed files are to be tried again; no paths: all of them."""
 

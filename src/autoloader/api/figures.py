@@ -75,6 +75,12 @@ class Figures:
         self._retries = Counter(
             "autoloader_load_retries", "Loads that failed as a whole; their files wait again.", registry=r
         )
+        self._open_lost = Gauge(
+            "autoloader_lost_loads",
+            "Loads whose worker fell silent and that are not settled, by who has to: recovery, or a person.",
+            ["by"],
+            registry=r,
+        )
         self._lost = Counter("autoloader_lease_losses", "Loads whose worker fell silent.", registry=r)
 
     def scraped(self, runtime: Runtime) -> bytes:
@@ -113,11 +119,14 @@ class Figures:
         with transaction(runtime.database) as connection:
             now = figures.now(connection)
             active = figures.active_runs(connection)
+            lost = figures.lost_loads(connection)
             since = self._since or now
             runs = figures.ended_runs(connection, since)
             loads = figures.ended_loads(connection, since)
         for run_status in (RunStatus.QUEUED, RunStatus.RUNNING):
             self._active.labels(run_status).set(active.get(run_status, 0))
+        self._open_lost.labels("recovery").set(lost.recovery)
+        self._open_lost.labels("person").set(lost.person)
         self._age.set(time.monotonic() - (self._counted_at or 0.0))
         for run in runs:
             if self._is_new(run.id, run.ended_at):

@@ -47,6 +47,8 @@ COMMANDS = {
     "explain": ("files:explain", "Tell the whole story of one file."),
     "retry": ("files:retry", "Let failed files be tried again by the next run."),
     "verify": ("verifying:verify", "Compare bucket, ledger and table; list what differs."),
+    "lost": ("loads:lost", "List loads whose worker fell silent, and why they are open."),
+    "settle": ("loads:settle", "Decide about a lost load that the table cannot tell about."),
     "up": ("stack:up", "Start the whole service on this machine: stack, API, worker."),
     "down": ("stack:down", "Stop the embedded stack."),
     "status": ("stack:status", "Show which parts run, and where."),
@@ -72,6 +74,8 @@ ANYWHERE = {
     "explain",
     "retry",
     "verify",
+    "lost",
+    "settle",
 }
 """The commands that a service can do as well; the others are about this machine."""
 

@@ -133,7 +133,7 @@ def _what_happened(version: FileVersion) -> str:  # noqa: PLR0911  one return fo
         case FileStatus.SKIPPED:
             return f"skipped: {version.error_message}"
         case FileStatus.PROCESSING if version.load_state is LoadState.LOST:
-            return f"its worker went silent in {load}; recovery is looking"
+            return f"its worker went silent in {load}; recovery is looking (autoloader lost tells more)"
         case FileStatus.PROCESSING:
             return f"being loaded by {load}"
         case FileStatus.DISCOVERED:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from threading import Event
+    from uuid import UUID
 
     from autoloader.engines import Progress
     from autoloader.model import (
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         FileVersion,
         Ingestion,
         ListingCounts,
+        Load,
         NewIngestion,
         Reading,
         Run,
@@ -170,6 +172,16 @@ class Control(Protocol):
 
     def retry(self, name: str, paths: Sequence[str]) -> int:
         """Let FAILED files, all or those named, be tried again by the next run; how many."""
+
+    def lost(self) -> Sequence[Load]:
+        """Loads whose worker fell silent and that are not settled yet, oldest first; 10,000 at most."""
+
+    def settle(self, load_id: UUID, *, loaded: bool) -> Load:
+        """Settle a lost load as a person says who has looked into the table.
+
+        Raises:
+            WrongState: it is not lost, or the table shows otherwise.
+        """
 
     def verify(
         self, name: str, tell: Callable[[Difference], None], watcher: VerificationWatcher, stopping: Event

@@ -20,9 +20,10 @@ from autoloader.objects.paths import parse_source_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from threading import Event
+    from uuid import UUID
 
     from autoloader.control import VerificationWatcher, Wanted, Watcher
-    from autoloader.model import Difference, File, Ingestion, NewIngestion, Run, VerificationReport
+    from autoloader.model import Difference, File, Ingestion, Load, NewIngestion, Run, VerificationReport
     from autoloader.objects.checking import Checked
     from autoloader.preview import Preview
     from autoloader.runtime import Runtime
@@ -163,6 +164,17 @@ class Direct:
         with transaction(self._runtime.database) as connection:
             ingestion = ingestions.by_name(connection, self._tenant, name)
             return ledger_files.retry(connection, ingestion.id, list(paths) or None)
+
+    def lost(self) -> Sequence[Load]:
+        """As the ledger lists them."""
+        with transaction(self._runtime.database) as connection:
+            return tenants.lost_loads(connection, self._tenant)
+
+    def settle(self, load_id: UUID, *, loaded: bool) -> Load:
+        """As ``recovery.decide``."""
+        with transaction(self._runtime.database) as connection:
+            load = tenants.load(connection, self._tenant, load_id)
+        return self._runtime.settle(load, loaded=loaded)
 
     def verify(
         self, name: str, tell: Callable[[Difference], None], watcher: VerificationWatcher, stopping: Event

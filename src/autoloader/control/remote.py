@@ -10,13 +10,14 @@ from autoloader.control import UNNAMED, Found, Standing, Story
 from autoloader.control.told import part, preview_of, value_of, values_of
 from autoloader.control.watching import report_of, watch
 from autoloader.errors import UsageError
-from autoloader.model import Difference, File, FileStatus, FileVersion, Ingestion, Run, Verification
+from autoloader.model import Difference, File, FileStatus, FileVersion, Ingestion, Load, Run, Verification
 from autoloader.objects.checking import Checked
 from autoloader.plan import unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from threading import Event
+    from uuid import UUID
 
     from autoloader.control import VerificationWatcher, Wanted, Watcher
     from autoloader.control.wire import Wire
@@ -149,6 +150,14 @@ class Remote:
         path = f"/ingestions/{self.named(name).id}/files/retry"
         count: int = part(self._wire.send("POST", path, {"paths": list(paths)} if paths else None), "files")
         return count
+
+    def lost(self) -> Sequence[Load]:
+        """In one answer."""
+        return values_of(Load, part(self._wire.get("/loads/lost"), "items"))
+
+    def settle(self, load_id: UUID, *, loaded: bool) -> Load:
+        """Sent once: a second answer could only say that it is settled already."""
+        return value_of(Load, self._wire.send("POST", f"/loads/{load_id}/settle", {"loaded": loaded}))
 
     def verify(
         self, name: str, tell: Callable[[Difference], None], watcher: VerificationWatcher, stopping: Event

@@ -7,6 +7,7 @@ files of a table whose whole content goes.
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ import structlog
 from pyiceberg.manifest import ManifestEntry, ManifestEntryStatus
 from pyiceberg.table import TableProperties
 from pyiceberg.table.snapshots import Operation, SnapshotSummaryCollector, Summary, update_snapshot_summaries
-from pyiceberg.table.update import AssertTableUUID
+from pyiceberg.table.update import AddSnapshotUpdate, AssertTableUUID
 from pyiceberg.table.update.snapshot import _SnapshotProducer
 from pyiceberg.typedef import EMPTY_DICT
 
@@ -25,6 +26,7 @@ from autoloader.lake.data_files import remove
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from pyiceberg.manifest import DataFile as DataFileEntry
     from pyiceberg.manifest import ManifestFile
@@ -124,6 +126,13 @@ def _copied(entry: ManifestEntry) -> ManifestEntry:
     )
 
 
+def _dated(update: TableUpdate, timestamp_ms: int) -> TableUpdate:
+    """The update, with another time where it adds a snapshot: PyIceberg asks the clock of this machine."""
+    if not isinstance(update, AddSnapshotUpdate):
+        return update
+    return AddSnapshotUpdate(snapshot=update.snapshot.model_copy(update={"timestamp_ms": timestamp_ms}))
+
+
 @dataclass
 class Attempt:
     """A snapshot that asserts its base.
@@ -146,8 +155,14 @@ class Attempt:
         """The snapshot that main must still point at."""
         return self.base.metadata.current_snapshot_id
 
-    def build(self, added: Sequence[DataFileEntry], removal: Removal, marks: dict[str, str]) -> None:
+    def build(
+        self, added: Sequence[DataFileEntry], removal: Removal, marks: dict[str, str], now: datetime | None = None
+    ) -> None:
         """Write the snapshot's manifests.
+
+        Args:
+            now: the time of the snapshot, unless the base says a later one: catalogs refuse to go back in time. None:
+                by the clock of this machine.
 
         Raises:
             LakeError: the storage fails; what was written is in ``wrote``.
@@ -155,11 +170,18 @@ class Attempt:
         producer = _Producer(self.base, added, removal, marks)
         try:
             with translated(f"writing the manifests of {'.'.join(self.base.name())}"):
-                self._updates, requirements = producer.built()
+                updates, requirements = producer.built()
         finally:
             self.wrote.extend(producer.written)
+        self._updates = tuple(_dated(update, self._no_earlier(now)) for update in updates)
         self._requirements = (AssertTableUUID(uuid=self.base.metadata.table_uuid), *requirements)
         self.snapshot_id = producer.snapshot_id
+
+    def _no_earlier(self, now: datetime | None) -> int:
+        """The time of the snapshot, in milliseconds."""
+        base = self.base.metadata.current_snapshot()
+        told = time.time() if now is None else now.timestamp()
+        return max(int(told * 1000), 0 if base is None else base.timestamp_ms)
 
     def send(self) -> Answer:
         """Send the commit once; it may be sent again while the table has not changed."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from pyiceberg.typedef import EMPTY_DICT
 
 from autoloader.errors import LeaseLost
+from autoloader.failpoints import Step, reached
 from autoloader.lake.answers import Answer, until_clear
 from autoloader.lake.attempt import Attempt
 from autoloader.lake.removal import Removal, remove_everything, remove_nothing, remove_replaced
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
     from pyiceberg.manifest import DataFile as DataFileEntry
     from pyiceberg.table import Table
+
+    from autoloader.clock import Clock
 
 PATIENCE = timedelta(minutes=10)
 """How long a publisher goes on while other commits come first or no answer is clear."""
@@ -71,6 +74,7 @@ def publish(
     *,
     marks: Mapping[str, str] = EMPTY_DICT,
     patience: timedelta = PATIENCE,
+    clock: Clock | None = None,
 ) -> int | None:
     """Make the load part of the table, exactly once.
 
@@ -84,6 +88,7 @@ def publish(
         renew: renews the lease in the ledger; false when another worker owns the outcome.
         marks: further properties for the summary (``autoloader.ingestion``, ``autoloader.run-id``).
         patience: how long to go on.
+        clock: gives snapshots their time; None: the clock of this machine.
 
     Returns:
         The snapshot that holds the load, or None when there was nothing to change and no commit was made.
@@ -97,7 +102,7 @@ def publish(
     """
     if change.is_nothing:
         return None
-    publication = _Publication(table, load_id, change, renew, {LOAD_ID_PROPERTY: str(load_id), **marks})
+    publication = _Publication(table, load_id, change, renew, {LOAD_ID_PROPERTY: str(load_id), **marks}, clock)
     try:
         return until_clear(publication.step, f"publishing the load {load_id}", patience)
     finally:
@@ -111,6 +116,7 @@ class _Publication:
     change: Change
     renew: Callable[[], bool]
     marks: dict[str, str]
+    clock: Clock | None
     attempt: Attempt | None = None
 
     def step(self) -> int | Answer | None:
@@ -122,9 +128,12 @@ class _Publication:
         attempt = self._attempt_on(base)
         if attempt is None:
             return None
+        reached(Step.LOAD_READ)
         if not self.renew():
             raise LeaseLost(f"The load {self.load_id} is owned by another worker now; nothing more is sent for it.")
+        reached(Step.LOAD_RENEWED)
         answer = attempt.send()
+        reached(Step.LOAD_SENT)
         return attempt.snapshot_id if answer is Answer.LANDED else answer
 
     def _attempt_on(self, base: Table) -> Attempt | None:
@@ -146,7 +155,7 @@ class _Publication:
             removal = self.change.removal(attempt.base, self.load_id, attempt.wrote.append)
             if not (self.change.added or removal.splits or removal.deletes):
                 return None
-            attempt.build(self.change.added, removal, self.marks)
+            attempt.build(self.change.added, removal, self.marks, None if self.clock is None else self.clock.now())
         except BaseException:
             attempt.discard()
             raise

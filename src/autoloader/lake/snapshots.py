@@ -76,16 +76,23 @@ def landed_in(metadata: TableMetadata, load_id: UUID) -> int | None:
     Raises:
         HistoryTooShort: the load landed, but main was moved off its snapshot by other hands.
     """
-    snapshot = _marked(ancestry(metadata), LOAD_ID_PROPERTY, load_id)
-    if snapshot is not None:
-        return snapshot.snapshot_id
+    landed = in_ancestry(metadata, load_id)
+    if landed is not None:
+        return landed
     stray = _marked(iter(metadata.snapshots), LOAD_ID_PROPERTY, load_id)
     if stray is not None:
         raise HistoryTooShort(
             f"The load {load_id} landed in snapshot {stray.snapshot_id}, but main no longer descends from it: the "
-            "table was rolled back. Decide whether its files are to be loaded again."
+            f"table was rolled back. Decide whether its files are to be loaded again: `autoloader settle {load_id} "
+            "--not-loaded`, or `--loaded` if not."
         )
     return None
+
+
+def in_ancestry(metadata: TableMetadata, load_id: UUID) -> int | None:
+    """The snapshot of main's ancestry that brought the load, or None, whatever else the table holds."""
+    snapshot = _marked(ancestry(metadata), LOAD_ID_PROPERTY, load_id)
+    return None if snapshot is None else snapshot.snapshot_id
 
 
 def fenced_in(metadata: TableMetadata, load_id: UUID) -> bool:

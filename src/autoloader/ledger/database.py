@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, InterfaceError, InvalidatePoolError, OperationalError
+from sqlalchemy.exc import ArgumentError, InterfaceError, InternalError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from autoloader.errors import LedgerOutdated, LedgerUnavailable, UsageError
@@ -29,11 +29,14 @@ _UPGRADE_LOCK = 0x6175746F6C6F6164  # "autoload": the advisory lock of those who
 _CONNECT_SECONDS = 10
 _POOL, _OVERFLOW = 10, 30
 _IDLE_SECONDS = 30.0
-_SESSION = """
+_PAUSED_SECONDS = 10
+"""No transaction waits for anything but the database: one that rests so long belongs to a process that was paused."""
+_SESSION = f"""
 SET TIME ZONE 'UTC';  -- instants come back in it whatever the server's zone
 SET plan_cache_mode = force_custom_plan;  -- a plan for any value is a bad one over files in all states
 SET max_parallel_workers_per_gather = 0;  -- each question is small: starting helpers takes longer than the answer
 SET jit = off;  -- likewise
+SET idle_in_transaction_session_timeout = '{_PAUSED_SECONDS}s';  -- what a paused worker has locked is let go
 """
 
 
@@ -60,17 +63,27 @@ def connect(url: str) -> Engine:
 
 
 @contextmanager
+def _translated(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        raise _unavailable(engine.url, error) from error
+    except InternalError as error:
+        # The server ended the session of a process that was paused: psycopg does not count that as operational.
+        if not isinstance(error.orig, psycopg.errors.IdleInTransactionSessionTimeout):
+            raise
+        raise _unavailable(engine.url, error) from error
+
+
+@contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
     """One transaction: committed when the block ends, rolled back when it raises.
 
     Raises:
         LedgerUnavailable: the database cannot be reached, or the connection broke; nothing of the block is certain.
     """
-    try:
-        with engine.begin() as connection:
-            yield connection
-    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
-        raise _unavailable(engine.url, error) from error
+    with _translated(engine), engine.begin() as connection:
+        yield connection
 
 
 @contextmanager
@@ -81,11 +94,8 @@ def consistent(engine: Engine) -> Iterator[Connection]:
         LedgerUnavailable: the database cannot be reached, or the connection broke.
     """
     options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    try:
-        with engine.connect().execution_options(**options) as connection, connection.begin():
-            yield connection
-    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
-        raise _unavailable(engine.url, error) from error
+    with _translated(engine), engine.connect().execution_options(**options) as connection, connection.begin():
+        yield connection
 
 
 @contextmanager
@@ -95,11 +105,8 @@ def connected(engine: Engine) -> Iterator[Connection]:
     Raises:
         LedgerUnavailable: the database cannot be reached, or the connection broke.
     """
-    try:
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            yield connection
-    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
-        raise _unavailable(engine.url, error) from error
+    with _translated(engine), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        yield connection
 
 
 def upgrade(url: str) -> None:
@@ -160,6 +167,7 @@ def _migrate(url: str, step: Any) -> None:  # noqa: ANN401  a function over Alem
     engine = connect(url)
     try:
         with transaction(engine) as connection:
+            connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))  # Alembic may think for long
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
             step(_alembic(connection))
     finally:

@@ -36,6 +36,13 @@ _ACTIVE_RUNS = named(
     "How many runs wait for a worker or go on.",
     "SELECT status, count(*) AS runs FROM runs WHERE status IN ('QUEUED', 'RUNNING') GROUP BY status",
 )
+_LOST_LOADS = named(
+    "figures.lost_loads",
+    "How many lost loads wait for recovery, and how many for a person.",
+    """SELECT count(*) FILTER (WHERE error_type = 'HistoryTooShort') AS person,
+        count(*) FILTER (WHERE error_type IS DISTINCT FROM 'HistoryTooShort') AS recovery
+    FROM loads WHERE state = 'LOST'""",
+)
 _ENDED_RUNS = named(
     "figures.ended_runs",
     "Runs that ended after an instant.",
@@ -63,6 +70,14 @@ class Standing:
     waiting_files: int
     waiting_bytes: int
     oldest_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lost:
+    """Lost loads by who has to settle them."""
+
+    recovery: int
+    person: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,6 +130,12 @@ def standing(conn: Connection) -> Standing:
 def active_runs(conn: Connection) -> dict[RunStatus, int]:
     """How many runs of all tenants wait for a worker or go on."""
     return {RunStatus(row.status): row.runs for row in conn.execute(_ACTIVE_RUNS)}
+
+
+def lost_loads(conn: Connection) -> Lost:
+    """Lost loads of all tenants that are not settled yet."""
+    row = conn.execute(_LOST_LOADS).one()
+    return Lost(recovery=row.recovery, person=row.person)
 
 
 def ended_runs(conn: Connection, since: datetime) -> list[EndedRun]:

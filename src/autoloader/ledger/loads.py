@@ -38,6 +38,19 @@ _SHARE_RUN = named(
     FROM runs r JOIN ingestions i ON i.id = r.ingestion_id
     WHERE r.id = :run_id AND r.status = 'RUNNING' FOR SHARE OF r""",
 )
+_HOLD_RUN = named(
+    "loads.hold_run",
+    "As loads.share_run, one claim after another, so that they can be counted.",
+    """
+    SELECT r.listed_at IS NOT NULL AS listed, i.write_mode, i.on_changed_file
+    FROM runs r JOIN ingestions i ON i.id = r.ingestion_id
+    WHERE r.id = :run_id AND r.status = 'RUNNING' FOR NO KEY UPDATE OF r""",
+)
+_UNDER_WAY = named(
+    "loads.under_way",
+    "How many loads of an ingestion run.",
+    "SELECT count(*) FROM loads WHERE state = 'RUNNING' AND ingestion_id = :ingestion_id",
+)
 _CLAIM = named(
     "loads.claim",
     "Points the oldest waiting files at a new load, up to its limits, passing over those that others are claiming.",
@@ -98,7 +111,8 @@ _COMMIT = named(
     "loads.commit",
     "From RUNNING or LOST to COMMITTED, by whoever knows that it landed.",
     """
-    UPDATE loads SET state = 'COMMITTED', snapshot_id = :snapshot_id, ended_at = clock_timestamp()
+    UPDATE loads SET state = 'COMMITTED', snapshot_id = :snapshot_id, ended_at = clock_timestamp(),
+        error_type = NULL, error_message = NULL
     WHERE id = :load_id AND state = :state AND prepared_at IS NOT NULL RETURNING run_id""",
 )
 _FAIL = named(
@@ -122,6 +136,13 @@ _LOST = named(
     "Every lost load, oldest first.",
     f"SELECT {_COLUMNS} FROM loads l WHERE l.state = 'LOST' ORDER BY l.started_at",
 )
+_NOTE = named(
+    "loads.note",
+    "Why a lost load cannot be settled now.",
+    """
+    UPDATE loads SET error_type = :error_type, error_message = :error_message
+    WHERE id = :load_id AND state = 'LOST' AND error_message IS DISTINCT FROM :error_message""",
+)
 _GET = named("loads.get", "One load by its id.", f"SELECT {_COLUMNS} FROM loads l WHERE l.id = :load_id")
 
 
@@ -134,11 +155,17 @@ def claim(
     then takes all its files in one load.
 
     Returns:
-        The load and its files, oldest first; None when there is nothing to claim now or the run has ended.
+        The load and its files, oldest first; None when there is nothing to claim now, or as many loads of the
+        ingestion are under way as may be, or the run has ended.
     """
-    way = conn.execute(_SHARE_RUN, {"run_id": run.id}).one_or_none()
+    statement = _SHARE_RUN if limits.at_once is None else _HOLD_RUN
+    way = conn.execute(statement, {"run_id": run.id}).one_or_none()
     if way is None or (way.write_mode == WriteMode.OVERWRITE and not way.listed):
         return None
+    if limits.at_once is not None:
+        under_way: int = conn.execute(_UNDER_WAY, {"ingestion_id": run.ingestion_id}).scalar_one()
+        if under_way >= limits.at_once:
+            return None
     whole = way.write_mode == WriteMode.OVERWRITE
     values = {"load_id": uuid.uuid4(), "run_id": run.id, "ingestion_id": run.ingestion_id}
     bounds = {"max_files": None if whole else limits.max_files, "max_bytes": None if whole else limits.max_bytes}
@@ -270,6 +297,12 @@ def expire(conn: Connection) -> list[Load]:
     """
     conn.execute(_EXPIRE)
     return [records.load(row) for row in conn.execute(_LOST).mappings()]
+
+
+def note(conn: Connection, load_id: UUID, error_type: str, error_message: str) -> bool:
+    """Note why a LOST load cannot be settled now; False when that was known, or it is not LOST any more."""
+    reason = {"error_type": error_type, "error_message": records.storable(error_message)}
+    return conn.execute(_NOTE, {"load_id": load_id} | reason).rowcount == 1
 
 
 def get(conn: Connection, load_id: UUID) -> Load:

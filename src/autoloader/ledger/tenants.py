@@ -10,9 +10,11 @@ from autoloader.ledger import json_pages, records
 from autoloader.ledger import runs as ledger_runs
 from autoloader.ledger.schema import runs as runs_table
 from autoloader.ledger.statement import named
-from autoloader.model import File, Ingestion, Run, RunStatus
+from autoloader.model import File, Ingestion, Load, Run, RunStatus
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from sqlalchemy import Connection, TextClause
 
     from autoloader.ledger.json_pages import JsonPage
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 _INGESTION_COLUMNS = records.columns(Ingestion, "i")
 _RUN_COLUMNS = records.columns(Run, "r")
 _FILE_COLUMNS = records.columns(File, "f")
+_LOAD_COLUMNS = records.columns(Load, "l")
 
 _INGESTION = named(
     "tenants.ingestion",
@@ -72,6 +75,21 @@ _FILE = named(
     "One file of a tenant by its id.",
     f"""SELECT {_FILE_COLUMNS} FROM processed_files f JOIN ingestions i ON i.id = f.ingestion_id
     WHERE f.id = :id AND i.tenant_id = :tenant_id""",
+)
+
+
+_LOAD = named(
+    "tenants.load",
+    "One load of a tenant by its id.",
+    f"""SELECT {_LOAD_COLUMNS} FROM loads l JOIN ingestions i ON i.id = l.ingestion_id
+    WHERE l.id = :id AND i.tenant_id = :tenant_id""",
+)
+_MOST_LOST = 10_000
+_LOST_LOADS = named(
+    "tenants.lost_loads",
+    "The lost loads of a tenant, oldest first.",
+    f"""SELECT {_LOAD_COLUMNS} FROM loads l JOIN ingestions i ON i.id = l.ingestion_id
+    WHERE l.state = 'LOST' AND i.tenant_id = :tenant_id ORDER BY l.started_at LIMIT :limit""",
 )
 
 
@@ -211,3 +229,21 @@ def file(conn: Connection, tenant_id: str, file_id: int) -> File:
     if row is None:
         raise NotKnown(f"there is no file {file_id}", field="file_id")
     return records.file(row)
+
+
+def load(conn: Connection, tenant_id: str, load_id: UUID) -> Load:
+    """The tenant's load with this id.
+
+    Raises:
+        NotKnown: the tenant has none.
+    """
+    row = conn.execute(_LOAD, {"id": load_id, "tenant_id": tenant_id}).mappings().one_or_none()
+    if row is None:
+        raise NotKnown(f"there is no load {load_id}", field="load_id")
+    return records.load(row)
+
+
+def lost_loads(conn: Connection, tenant_id: str) -> list[Load]:
+    """The tenant's loads whose worker fell silent and that are not settled yet, oldest first; 10,000 at most."""
+    values = {"tenant_id": tenant_id, "limit": _MOST_LOST}
+    return [records.load(row) for row in conn.execute(_LOST_LOADS, values).mappings()]

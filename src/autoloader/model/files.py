@@ -118,6 +118,10 @@ class Load:
     """One attempt to put a fixed set of file versions into one snapshot.
 
     Its id is the lease, the fencing token and the snapshot property ``autoloader.load-id``.
+
+    Attributes:
+        prepared_at: when its outcomes were stored; nothing of it is sent to the catalog before that.
+        error_message: why it failed, or why recovery cannot settle it now.
     """
 
     id: UUID
@@ -127,6 +131,7 @@ class Load:
     worker: str
     lease_until: datetime
     started_at: datetime
+    prepared_at: datetime | None
     ended_at: datetime | None
     table_name: str
     snapshot_id: int | None
@@ -134,6 +139,11 @@ class Load:
     bytes: int
     error_type: str | None = None
     error_message: str | None = None
+
+    @property
+    def catalog(self) -> str:
+        """The catalog of its table."""
+        return self.table_name.partition(".")[0]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

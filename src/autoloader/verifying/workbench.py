@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from autoloader.errors import Interrupted, SpoolFull
+from autoloader.scratch import own_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -113,9 +113,7 @@ def workbench(spool: Path, stopping: Callable[[], bool], *, memory_limit: str, t
         memory_limit: what may be kept in memory, as DuckDB writes it.
         threads: of DuckDB.
     """
-    folder = spool / f"verify-{uuid.uuid4()}"
-    folder.mkdir(parents=True)
-    try:
+    with own_folder(spool, f"verify-{uuid.uuid4()}") as folder:
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
             "threads": threads,
@@ -128,5 +126,3 @@ def workbench(spool: Path, stopping: Callable[[], bool], *, memory_limit: str, t
             connection.execute("SET enable_progress_bar = false")
             connection.execute(TABLES)
             yield Workbench(connection, stopping)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

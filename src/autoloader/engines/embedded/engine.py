@@ -27,6 +27,7 @@ from autoloader.engines.embedded.tools import Tools
 from autoloader.engines.embedded.writing import ParquetWriter
 from autoloader.engines.options import ParquetOptions, parse_options
 from autoloader.errors import LeaseLost
+from autoloader.failpoints import Step, reached
 from autoloader.model import FileStatus, Outcome
 
 if TYPE_CHECKING:
@@ -114,7 +115,9 @@ class EmbeddedEngine:
             try:
                 for batch in batches(work.files, self._batch_bytes):
                     line.check()
-                    line.follow(route.spool(batch, line.fetched))
+                    spooled = route.spool(batch, line.fetched)
+                    reached(Step.LOAD_FETCHED)
+                    line.follow(spooled)
                 line.finish()
             except BaseException:
                 line.drop()

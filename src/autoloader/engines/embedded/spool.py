@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-import errno
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from autoloader.errors import SpoolFull
+from autoloader.scratch import room
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
-
-
-@contextmanager
-def room(folder: Path) -> Iterator[None]:
-    """Translate "no space left" into SpoolFull."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _NO_ROOM:
-            raise SpoolFull(f"No room left in the spool {folder}: free some, or point spool_dir elsewhere.") from error
-        raise
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ import pyarrow as pa
 from autoloader.engines.embedded.partitions import PartitionKey, bucket_of, partition_keys, with_buckets
 from autoloader.engines.embedded.sql import begin, literal, quote
 from autoloader.engines.embedded.statement import PARTITION
-from autoloader.errors import SpoolFull
 from autoloader.model import DataFile
+from autoloader.scratch import full
 
 if TYPE_CHECKING:
     from autoloader.engines.embedded.statement import TableColumns
@@ -97,8 +97,8 @@ class ParquetWriter:
         try:
             return self._connection.execute(statement).fetchall()
         except duckdb.IOException as error:
-            if "No space left" in str(error):
-                raise SpoolFull(f"No room left in {self._folder} for the data files: free some.") from None
+            if (no_room := full(self._folder, error)) is not None:
+                raise no_room from None
             raise
         except duckdb.Error:
             _remove(target)
