@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from autoloader.engines.spark.session import Cluster
     from autoloader.settings import Connections
 
-FILES = int(os.environ.get("AUTOLOADER_MUTANTS", "60"))
+FILES = int(os.environ.get("AUTOLOADER_MUTANTS", "150"))
 SEED = int(os.environ.get("AUTOLOADER_SEED", "1"))
 LINE = (
     '{"s": "a\\u00e9b", "i": 12, "b": -7, "d": 1.5, "n": 3.10, "o": true, "at": "2024-01-15T10:30:00.5+02:00", '
