@@ -92,9 +92,9 @@ class Listed:
             numbers = range(start, min(start + PAGE, self._files))
             yield [SourceObject(path=part(n), size_bytes=1, etag="v1", modified_at=MODIFIED) for n in numbers]
 
-    def read(self, path: str, _etag: str) -> Iterator[bytes]:
+    def read(self, path: str, etag: str, *, start: int = 0) -> Iterator[bytes]:
         """Nothing is read by a verification."""
-        raise AssertionError(path)
+        raise AssertionError(path, etag, start)
 
 
 def _fill_table(table: Table, files: int, rows: int, folder: Path) -> list[int | None]:

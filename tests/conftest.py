@@ -121,7 +121,7 @@ def connections(home: Path) -> Connections:
 
 
 @pytest.fixture(scope="session")
-def with_spark(home: Path, connections: Connections) -> Connections:
+def stack_with_spark(home: Path, connections: Connections) -> Stack:
     """The same stack with a Spark Connect server, started for the first test that needs it."""
     spark = SparkInstall(
         folder=load_settings().spark_dir.expanduser(),
@@ -129,7 +129,11 @@ def with_spark(home: Path, connections: Connections) -> Connections:
         threads=2,
         # Many small queries, none of them long: compiling them well costs more than it gains.
         java_options="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-        settings={"spark.sql.codegen.wholeStage": "false", "spark.sql.shuffle.partitions": "2"},
+        settings={
+            "spark.sql.codegen.wholeStage": "false",
+            "spark.sql.shuffle.partitions": "2",
+            "spark.sql.files.maxPartitionBytes": "1m",
+        },
     )
     try:
         java_home()
@@ -138,7 +142,17 @@ def with_spark(home: Path, connections: Connections) -> Connections:
     except (StackError, ImportError) as missing:
         pytest.skip(f"these tests need Spark: {missing}")
     assert connections.database_url
-    return Stack(home, spark).start()
+    stack = Stack(home, spark)
+    stack.start()
+    return stack
+
+
+@pytest.fixture(scope="session")
+def with_spark(stack_with_spark: Stack) -> Connections:
+    """Where the parts are, Spark Connect among them."""
+    found = stack_with_spark.connections()
+    assert found is not None
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import ByteSize, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from autoloader.engines.options import check_engine, parse_options
+from autoloader.engines.options import parse_options
 from autoloader.errors import UsageError
 from autoloader.lake.catalogs import identifier
 from autoloader.lake.partitions import check_form, partition_spec
@@ -122,7 +122,7 @@ def define(draft: Mapping[str, Any], vault: Sealer, saved: NewIngestion | None =
     source = parse_source_path(fields.source_path)
     Pattern(fields.source_file_pattern)
     identifier(fields.database, fields.table)
-    check_engine(fields.engine, parse_options(fields.format_type, fields.format_options))
+    parse_options(fields.format_type, fields.format_options)
     schema = parse_schema(fields.schema_json) if fields.schema_json is not None else None
     if schema is None:
         check_form(fields.partition_columns)

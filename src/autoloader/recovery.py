@@ -42,12 +42,19 @@ PATIENCE = timedelta(seconds=20)
 log = structlog.get_logger(__name__)
 
 
-def recover(database: Database, lost: Iterable[Load], open_table: Callable[[str], Table | None]) -> list[Load]:
+def recover(
+    database: Database,
+    lost: Iterable[Load],
+    open_table: Callable[[str], Table | None],
+    abandon: Callable[[Load], None],
+) -> list[Load]:
     """Settle lost loads. One that cannot be settled now keeps no other from it.
 
     Args:
         lost: as ``loads.expire`` gives them.
         open_table: opens a table by its full name ``catalog.database.table``; None when there is none.
+        abandon: stops what is left of a load, such as a write that goes on in a cluster. It cannot harm the table any
+            more, but would leave files that nobody wants.
 
     Returns:
         The loads whose evidence is gone: they stay LOST until a person decides. A load whose catalog does not answer
@@ -62,7 +69,7 @@ def recover(database: Database, lost: Iterable[Load], open_table: Callable[[str]
         if load.catalog in silent:
             continue
         try:
-            _settle(database, load, open_table(load.table_name))
+            _settle(database, load, open_table(load.table_name), abandon)
         except LedgerUnavailable:
             raise
         except HistoryTooShort as error:
@@ -78,9 +85,10 @@ def recover(database: Database, lost: Iterable[Load], open_table: Callable[[str]
     return undecidable
 
 
-def _settle(database: Database, load: Load, table: Table | None) -> None:
+def _settle(database: Database, load: Load, table: Table | None, abandon: Callable[[Load], None]) -> None:
     found = _found(database, load, table)
     reached(Step.RECOVERY_FENCED)
+    abandon(load)
     if table is not None and isinstance(found, Fenced):
         discard(table, load.id)
         reached(Step.RECOVERY_SWEPT)

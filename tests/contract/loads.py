@@ -171,7 +171,7 @@ class SparkLoads(Loads):
         """A load into a table made for it."""
         name = f"t{uuid.uuid4().hex[:12]}"
         if "shape" not in facts:
-            partition = [f"{transform}({column})" for column, transform in facts.pop("partition", ())]
+            partition = [_form(column, transform) for column, transform in facts.pop("partition", ())]
             made = ensure_table(self.catalog, self.namespace, name, parse_schema(ddl), partition)
             facts["shape"] = shape(made)
             self.tables[f"lake.{self.namespace}.{name}"] = allow_staging(made)
@@ -185,4 +185,14 @@ class SparkLoads(Loads):
                 result.took(self._as_data_file(entry), cast("Any", stream), work.shape.schema.names)
 
     def _as_data_file(self, entry: DataFileEntry) -> DataFile:
-        return DataFile(location=entry.file_path, records=entry.record_count)
+        return DataFile(
+            location=entry.file_path,
+            records=entry.record_count,
+            partition=tuple(entry.partition[at] for at in range(len(entry.partition))),
+        )
+
+
+def _form(column: str, transform: str) -> str:
+    """``day(at)``, ``bucket(16, id)``, as an ingestion has it."""
+    name, _, width = transform.removesuffix("]").partition("[")
+    return f"{name}({width}, {column})" if width else column if name == "identity" else f"{name}({column})"

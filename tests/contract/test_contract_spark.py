@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
+import io
 import uuid
 from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from tests.contract.loads import Loads, SparkLoads
 
 from autoloader import defining
 from autoloader.engines.spark import SparkEngine, session
 from autoloader.engines.spark.sources import named_in, readable, source, theirs
 from autoloader.errors import LeaseLost, SparkMisconfigured, SparkUnavailable, UsageError
 from autoloader.lake.data_files import discard
-from autoloader.model import EngineName, FileStatus, SourceCredentials
+from autoloader.model import EngineName, FileStatus, FormatType, SourceCredentials
 from autoloader.objects.hadoop import reader_options
-from autoloader.objects.s3 import open_s3
 from autoloader.runtime import Runtime
 from autoloader.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pyiceberg.catalog import Catalog
     from tests.conftest import Landing
+    from tests.contract.loads import Loads, SparkLoads
 
+    from autoloader.engines import Work
     from autoloader.engines.spark.session import Cluster
+    from autoloader.model import Outcome
     from autoloader.settings import Connections
-
-
-@pytest.fixture
-def on_spark(
-    landing: Landing, connections: Connections, tmp_path: Path, catalog: Catalog, namespace: str, cluster: Cluster
-) -> Iterator[SparkLoads]:
-    """Loads on Spark alone."""
-    store = open_s3("landing", SourceCredentials(), connections, 8)
-    exact = Loads(landing, store, tmp_path).engine
-    yield SparkLoads(landing, store, tmp_path, SparkEngine(cluster, exact), catalog=catalog, namespace=namespace)
-    store.close()
 
 
 def test_an_ingestion_goes_on_as_if_nothing_happened_when_its_engine_is_switched_and_back(
@@ -139,17 +132,55 @@ def test_sparks_names_of_files_are_told_from_ours(on_spark: SparkLoads) -> None:
     assert named_in("while reading file s3a://b/dt=1/7.json. SQLSTATE", given.files) == ["s3a://b/dt=1/7.json"]
 
 
-def test_what_spark_cannot_honour_is_refused_when_it_is_saved(tmp_path: Path) -> None:
+class Nobody:
+    """An engine for files that should not reach it."""
+
+    def prepare(self, work: Work, put: object, report: object) -> Sequence[Outcome]:
+        raise AssertionError((put, report, [file.path for file in work.files]))
+
+    def abandon(self, load_id: object) -> None:
+        raise AssertionError(load_id)
+
+
+def _parquet() -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"T": pa.array([[1]]), "s": ["a"], "id": pa.array([1], pa.int32())}), sink)
+    return sink.getvalue()
+
+
+ORDINARY: list[tuple[FormatType, dict[str, str], str, list[bytes | str]]] = [
+    (FormatType.JSON, {}, "id BIGINT, s STRING, p STRUCT<x: INT>", ['{"id": 1, "s": "a", "p": {"x": 1}}\n{"z": 1}\n']),
+    (FormatType.JSON, {"encoding": "latin-1"}, "id BIGINT, s STRING", ['{"id": 1, "s": "é"}\n'.encode("latin-1")]),
+    (
+        FormatType.JSON,
+        {"multiLine": "true"},
+        "id BIGINT, s STRING",
+        ['[{"id": 1, "s": "a"},\n {"id": 2}]', '{"id": 3}'],
+    ),
+    (FormatType.CSV, {}, "id BIGINT, s STRING", ['id,s\n1,"a ""b"", c"\n', "s,more,id\r\nx,,2\r\n"]),
+    (FormatType.CSV, {"header": "false", "sep": "|", "encoding": "latin-1"}, "id BIGINT, s STRING", [b"1|\xe9\n"]),
+    (FormatType.CSV, {"header": "false", "quote": "'", "escape": "\\"}, "id BIGINT, s STRING", ["1,'it\\'s'\n"]),
+    (FormatType.PARQUET, {}, "id BIGINT, s STRING, t ARRAY<BIGINT>", [_parquet()]),
+]
+
+
+def test_ordinary_files_are_read_by_the_cluster_alone(on_spark: SparkLoads, cluster: Cluster) -> None:
+    on_spark.engine = SparkEngine(cluster, Nobody())
+    for at, (format_type, options, ddl, bodies) in enumerate(ORDINARY):
+        for name, body in enumerate(bodies):
+            on_spark.landing.put(f"{at}/{name}", body)
+        files = [file for file in on_spark.files() if f"/{at}/" in file.path]
+        result = on_spark.load(ddl, format_type=format_type, options=options, files=files)
+        assert {outcome.status for outcome in result.outcomes.values()} == {FileStatus.SUCCESS}
+        assert len(result.rows) >= len(bodies)
+
+
+def test_a_token_is_sealed_and_never_goes_to_another_server(tmp_path: Path) -> None:
     from autoloader.vault import Vault
 
     vault = Vault(Settings(home=tmp_path))
     draft = {"name": "a", "source_path": "s3://bucket/", "format_type": "json", "database": "d", "table": "t"}
     spark = draft | {"engine": EngineName.SPARK}
-    for refused in ({"format_type": "csv"}, {"format_options": {"multiLine": "true"}}):
-        with pytest.raises(UsageError, match="embedded"):
-            defining.define(spark | refused, vault)
-    with pytest.raises(UsageError, match="UTF-8"):
-        defining.define(spark | {"format_options": {"encoding": "latin-1"}}, vault)
     with pytest.raises(UsageError, match="spark_connect_token"):
         defining.define(spark | {"spark_connect_url": "sc://h:1/;token=x y"}, vault)
     sealed = defining.define(spark | {"spark_connect_url": "sc://h:1", "spark_connect_token": "abc"}, vault)

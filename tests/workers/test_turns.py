@@ -240,11 +240,11 @@ class Slow:
     def pages(self, prefix: str) -> Any:
         return self.store.pages(prefix)
 
-    def read(self, path: str, etag: str) -> Iterator[bytes]:
+    def read(self, path: str, etag: str, *, start: int = 0) -> Iterator[bytes]:
         (before,) = self.queue.sql("SELECT max(lease_until) FROM loads")
         self.queue.sql("UPDATE runs SET status = 'CANCELLED', ended_at = now() WHERE status = 'RUNNING'")
         eventually(lambda: self.queue.sql("SELECT max(lease_until) FROM loads") != [before], "the lease is renewed")
-        yield from self.store.read(path, etag)
+        yield from self.store.read(path, etag, start=start)
 
 
 def test_a_load_whose_run_is_cancelled_is_interrupted_and_its_files_wait_for_the_next_run(queue: Queue) -> None:

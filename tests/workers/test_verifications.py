@@ -347,8 +347,8 @@ def test_a_worker_that_is_told_to_stop_leaves_its_verification_to_the_next_one(q
             with queue.runtime.open_store(verifier.ingestion) as store:
                 yield from store.pages(prefix)
 
-        def read(self, path: str, etag: str) -> Iterator[bytes]:
-            raise AssertionError(path, etag)
+        def read(self, path: str, etag: str, *, start: int = 0) -> Iterator[bytes]:
+            raise AssertionError(path, etag, start)
 
     @contextmanager
     def open_store(_: Ingestion) -> Iterator[ObjectStore]:

@@ -119,10 +119,10 @@ class Endless:
         for page in self.store.pages(prefix):
             yield list(page)
 
-    def read(self, path: str, etag: str) -> Iterator[bytes]:
+    def read(self, path: str, etag: str, *, start: int = 0) -> Iterator[bytes]:
         self.reading.set()
         self.over.wait()
-        yield from self.store.read(path, etag)
+        yield from self.store.read(path, etag, start=start)
 
 
 def test_workers_end_within_their_grace_even_if_a_bucket_does_not_answer(queue: Queue) -> None:

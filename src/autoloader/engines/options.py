@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from autoloader.engines.patterns import parse_pattern
 from autoloader.errors import UsageError
-from autoloader.model import EngineName, FormatType
+from autoloader.model import FormatType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -96,20 +96,6 @@ def parse_options(format_type: FormatType, options: Mapping[str, str]) -> Option
             return ParquetOptions()
         case _:
             assert_never(format_type)
-
-
-def check_engine(engine: EngineName, options: Options) -> None:
-    """Refuse what an engine cannot honour.
-
-    Raises:
-        UsageError: the option, and the engine that can.
-    """
-    if engine is not EngineName.SPARK:
-        return
-    if not isinstance(options, JsonOptions) or options.multi_line:
-        raise UsageError("the engine spark reads one JSON object a line only: take the engine embedded", field="engine")
-    if options.encoding != "utf-8":
-        raise _refused("encoding", "the engine spark reads UTF-8 only: leave it out, or take the engine embedded")
 
 
 def _csv(options: CsvOptions) -> CsvOptions:

@@ -33,18 +33,24 @@ STAGING = "write.wap.enabled"
 """Without this property of the table Spark would commit to main, whatever it is told."""
 
 
+_HASHED = {"write.object-storage.enabled": "true", "write.object-storage.partitioned-paths": "false"}
+"""A partition's value is a text of any length and kind; as a part of a key it may be more than a store takes."""
+
+
 def allow_staging(table: Table) -> Table:
-    """The table, with the property that lets Spark stage.
+    """The table, with the properties that let Spark stage; what somebody decided about its paths stays.
 
     Raises:
         LakeError: the catalog does not answer or refuses.
     """
-    if table.properties.get(STAGING) == "true":
+    wanted = {STAGING: "true"} | ({} if table.spec().is_unpartitioned() else _HASHED)
+    if table.properties.get(STAGING) == "true" and wanted.keys() <= table.properties.keys():
         return table
     with translated(f"setting {STAGING} on {'.'.join(table.name())}"):
         table.refresh()
+        given = {name: value for name, value in wanted.items() if name == STAGING or name not in table.properties}
         with table.transaction() as transaction:
-            transaction.set_properties({STAGING: "true"})
+            transaction.set_properties(given)
     return table
 
 

@@ -38,8 +38,10 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def read(self, path: str, etag: str) -> Iterator[bytes]:
+    def read(self, path: str, etag: str, *, start: int = 0) -> Iterator[bytes]:
         """The bytes of exactly this version of ``path`` (``s3://bucket/key``), in chunks; no chunk is empty.
+
+        They begin with byte ``start``, counted from 0, which must be there.
 
         Nothing is requested before the first chunk is asked for. A connection lost on the way is taken up again where
         it broke, bound to the same etag: the chunks already handed out stay good. Closing the iterator early is fine.

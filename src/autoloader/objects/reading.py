@@ -22,14 +22,16 @@ class Reading:
     """The state of one read: how far it has come and the stream it is on.
 
     The first try goes through the native client if that can name the key. Every later one, from where the last broke,
-    is a signed request: it says exactly what is wrong.
+    is a signed request: it says exactly what is wrong. So is one that does not begin at the first byte.
     """
 
-    def __init__(self, native: NativeClient, requests: SignedRequests, bucket: str, key: str, etag: str) -> None:
-        self._native = native if can_name(key) else None
+    def __init__(
+        self, native: NativeClient, requests: SignedRequests, bucket: str, key: str, etag: str, *, start: int = 0
+    ) -> None:
+        self._native = native if can_name(key) and not start else None
         self._requests = requests
         self._bucket, self._key, self._etag = bucket, key, etag
-        self._offset = 0
+        self._offset = start
         self._stream: Generator[bytes] | None = None
 
     def next_chunk(self) -> bytes:

@@ -67,9 +67,11 @@ class S3Store:
         """As ``ObjectStore.pages``."""
         return list_pages(self._requests, self._patience, self.bucket, prefix)
 
-    def read(self, path: str, etag: str) -> Iterator[bytes]:
+    def read(self, path: str, etag: str, *, start: int = 0) -> Iterator[bytes]:
         """As ``ObjectStore.read``."""
-        reading = Reading(self._native_client(), self._requests, self.bucket, key_of(self.bucket, path), etag)
+        reading = Reading(
+            self._native_client(), self._requests, self.bucket, key_of(self.bucket, path), etag, start=start
+        )
         try:
             while chunk := self._patience.call(reading.next_chunk):
                 yield chunk

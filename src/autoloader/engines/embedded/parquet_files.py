@@ -9,9 +9,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from autoloader.engines.embedded.footers import check_columns
 from autoloader.engines.embedded.sql import literal, quote
 from autoloader.engines.embedded.values import final_type
+from autoloader.engines.footers import check_columns
 from autoloader.errors import FileError, FileUnreadable
 from autoloader.scratch import room
 

@@ -17,18 +17,20 @@ import structlog
 
 from autoloader.engines import Progress
 from autoloader.engines.spark import session
-from autoloader.engines.spark.reading import rows
+from autoloader.engines.spark.reading import reader
 from autoloader.engines.spark.sources import changed, named_in, readable, source
 from autoloader.engines.spark.staging import Rows, stage, staged_rows
 from autoloader.model import FileStatus, Outcome, Staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from uuid import UUID
 
     from pyspark.sql.connect.session import SparkSession
     from pyspark.sql.connect.shell.progress import StageInfo
 
     from autoloader.engines import Engine, Work
+    from autoloader.engines.spark.reading import Reader
     from autoloader.engines.spark.session import Cluster
     from autoloader.model import ClaimedFile, DataFile
 
@@ -43,11 +45,13 @@ class _Pass:
     """What one load comes to.
 
     Attributes:
+        reader: how Spark reads them; None where it does not.
         trusted: files that Spark reads.
         doubted: files that the exact engine judges.
         rows: of the staged snapshot, by path.
     """
 
+    reader: Reader | None
     trusted: list[ClaimedFile]
     doubted: list[ClaimedFile]
     rows: Mapping[str, Rows] = field(default_factory=dict)
@@ -76,10 +80,7 @@ class SparkEngine:
     ) -> Sequence[Outcome]:
         """See ``Engine.prepare``; it raises SparkError as well."""
         empty = [file for file in work.files if not file.size_bytes]
-        load = _Pass(
-            trusted=[file for file in work.files if file.size_bytes and readable(file)],
-            doubted=[file for file in work.files if file.size_bytes and not readable(file)],
-        )
+        load = _sorted(work)
         staged = self._staged(work, load, report) if load.trusted else None
         exact = self._exact.prepare(replace(work, files=load.doubted), put, report) if load.doubted else []
         if staged is not None and load.trusted:
@@ -87,6 +88,10 @@ class SparkEngine:
         outcomes = [_loaded(file, load.rows) for file in [*empty, *load.trusted]]
         report(Progress(files=len(outcomes), records=sum(outcome.records_ingested for outcome in outcomes)))
         return [*outcomes, *exact]
+
+    def abandon(self, load_id: UUID) -> None:
+        """Interrupt the load's session and close it for good."""
+        session.end(self._cluster, load_id)
 
     def _staged(self, work: Work, load: _Pass, report: Callable[[Progress], None]) -> Staged | None:
         """Stage what Spark reads; moves what it is not sure of to the doubted."""
@@ -110,11 +115,12 @@ class SparkEngine:
         from pyspark.errors import PySparkException  # noqa: PLC0415  only who uses Spark needs it
 
         for attempt in range(_TRIES + 1):
-            if not load.trusted:
+            if not load.trusted or load.reader is None:
                 return False
             given = source(load.trusted)
             try:
-                stage(spark, rows(spark, work, given, self._cluster.reader), work.table_name, str(work.load_id))
+                rows = load.reader.rows(spark, given, self._cluster.reader)
+                stage(spark, rows, work.table_name, str(work.load_id))
             except PySparkException as error:
                 named = named_in(str(error), given.files)
                 if not named or work.cancelled() or attempt == _TRIES:
@@ -127,6 +133,15 @@ class SparkEngine:
             else:
                 return True
         raise AssertionError("unreachable")
+
+
+def _sorted(work: Work) -> _Pass:
+    reads = reader(work)
+    named = [file for file in work.files if file.size_bytes and readable(file)] if reads else []
+    trusted = reads.sure_of(named) if reads else []
+    known = {file.file_id for file in trusted}
+    doubted = [file for file in work.files if file.size_bytes and file.file_id not in known]
+    return _Pass(reader=reads, trusted=trusted, doubted=doubted)
 
 
 def _sure(found: Rows | None) -> bool:

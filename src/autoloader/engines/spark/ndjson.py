@@ -22,18 +22,16 @@ if TYPE_CHECKING:
 
     from autoloader.schema.types import Column, DataType, Schema
 
-_OPTIONS = {
-    "columnNameOfCorruptRecord": "c",
-    "allowSingleQuotes": "false",
-    "allowNonNumericNumbers": "false",
-}
+OPTIONS = "map('columnNameOfCorruptRecord', 'c', 'allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false')"
+"""Of ``from_json``: ``c`` is set where the text is not what it should be."""
+
 _BACKSLASH = chr(92)
 _HIGH, _LOW, _HEX = r"\\u[dD][89abAB]", r"\\u[dD][c-fC-F]", "[0-9a-fA-F]"
 _LONE = rf"{_HIGH}{_HEX}{{2}}(?!{_LOW}{_HEX}{{2}})|(?<!{_HIGH}{_HEX}{{2}}){_LOW}"
-_MANY_DIGITS = "[0-9.]{17}"
+MANY_DIGITS = "[0-9.]{17}"
 """Numbers of up to 15 digits come back from a double as the same number, though perhaps written in another way."""
 
-_BY_A_DOUBLE = r'-?[0-9]+\.[0-9]+(?:E-?[0-9]+)?|"-?Infinity"'
+BY_A_DOUBLE = r'-?[0-9]+\.[0-9]+(?:E-?[0-9]+)?|"-?Infinity"'
 """How a number reads that went through a double."""
 
 _MINUS_ZERO = r"[:,\[ \t]-0"
@@ -42,17 +40,19 @@ _HIDES_A_KEY = (" :", "\t:", "\r:")
 
 def parsed(lines: DataFrame, schema: Schema) -> DataFrame:
     """``lines`` (with the column ``value``) with ``j``, what came of the text."""
-    leaves = ", ".join(f"{quote(column.name)}: {values.text_type(column.type)}" for column in schema.columns)
-    options = ", ".join(f"{literal(name)}, {literal(value)}" for name, value in _OPTIONS.items())
-    kind = literal(f"r STRUCT<{leaves}>, e BOOLEAN, c STRING")
-    return lines.selectExpr("*", f"""from_json(concat('{{"r":', value, ',"e":true}}'), {kind}, map({options})) AS j""")
+    kind = literal(f"r {record_type(schema)}, e BOOLEAN, c STRING")
+    return lines.selectExpr("*", f"""from_json(concat('{{"r":', value, ',"e":true}}'), {kind}, {OPTIONS}) AS j""")
+
+
+def record_type(schema: Schema) -> str:
+    """The Spark type of a record as texts."""
+    return f"STRUCT<{', '.join(f'{quote(c.name)}: {values.text_type(c.type)}' for c in schema.columns)}>"
 
 
 def suspicious(schema: Schema) -> str:
     """SQL over ``parsed``: the line is not surely one good object whose leaves came through unchanged."""
     unique = _unique(schema)
-    digits = any(_may_round(column.type) for column in schema.columns)
-    changed = [f"value RLIKE {literal(_MANY_DIGITS)}"] if digits else []
+    changed = [f"value RLIKE {literal(MANY_DIGITS)}"] if may_round(schema) else []
     names = Counter(_names(schema.columns))
     changed += _changed_strings(schema.columns, "j.r", names if unique else Counter())
     zeros = either(values.floats(c.type, f"j.r.{quote(c.name)}", "{} = '0'") for c in schema.columns)
@@ -65,21 +65,27 @@ def _unsure(unique: str | None) -> str:
     """SQL: the text is not surely one good JSON object.
 
     Args:
-        unique: SQL, true only where no key comes twice; else a second parser is asked, which refuses such keys.
+        unique: SQL, true only where every key is a field of the record, none twice; else a second parser is asked. It
+            refuses such keys, and a text that closes the record and goes on with a key beside it.
     """
-    escaped = f"instr(value, {literal(_BACKSLASH * 2)}) > 0"
-    lone = f"value RLIKE {literal(_LONE)} OR ({escaped} AND value RLIKE {literal(_LOW)})"
-    strict = """try_parse_json(concat('{"r":', value, ',"e":true}')) IS NOT NULL"""
+    strict = "try_parse_json(concat('[', value, ']')) IS NOT NULL"
     good = [
         "j.c IS NULL",
         "j.r IS NOT NULL",
         "j.e",
         f"octet_length(value) <= {RECORD_LIMIT_BYTES}",
         "is_valid_utf8(value)",
-        f"NOT (instr(value, {literal(_BACKSLASH + 'u')}) > 0 AND ({lone}))",
+        f"NOT ({lone_surrogates()})",
         strict if unique is None else f"CASE WHEN {unique} THEN true ELSE {strict} END",
     ]
     return f"NOT coalesce({' AND '.join(good)}, false)"
+
+
+def lone_surrogates() -> str:
+    """SQL: ``value`` may hold half of an escaped pair."""
+    escaped = f"instr(value, {literal(_BACKSLASH * 2)}) > 0"
+    lone = f"value RLIKE {literal(_LONE)} OR ({escaped} AND value RLIKE {literal(_LOW)})"
+    return f"instr(value, {literal(_BACKSLASH + 'u')}) > 0 AND ({lone})"
 
 
 def _unique(schema: Schema) -> str | None:
@@ -129,7 +135,7 @@ def _changed_strings(columns: Sequence[Column], record: str, names: Counter[str]
 
 def _changed(text: str, key: str | None) -> str:
     """SQL; ``key`` is given where it is the only one of its name: then the text in quotes behind it was a string."""
-    number = f"instr({text}, '.') + instr({text}, 'I') > 0 AND {matches(text, _BY_A_DOUBLE)}"
+    number = f"instr({text}, '.') + instr({text}, 'I') > 0 AND {matches(text, BY_A_DOUBLE)}"
     if key is not None and key.isprintable() and not {'"', _BACKSLASH} & set(key):
         behind = (f"""instr(value, concat({literal(f'"{key}":{blank}"')}, {text}, '"')) = 0""" for blank in ("", " "))
         number += f" AND {' AND '.join(behind)}"
@@ -145,8 +151,12 @@ def _names(columns: Sequence[Column]) -> Iterator[str]:
             yield from _names(column.type.columns)
 
 
+def may_round(schema: Schema) -> bool:
+    """Whether a double between some text and its value could be seen; for DOUBLE itself it cannot."""
+    return any(_may_round(column.type) for column in schema.columns)
+
+
 def _may_round(column_type: DataType) -> bool:
-    """Whether a double between the text and the value could be seen; for DOUBLE itself it cannot."""
     match column_type:
         case Struct(columns):
             return any(_may_round(column.type) for column in columns)

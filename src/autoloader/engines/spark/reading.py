@@ -1,45 +1,110 @@
-"""What Spark reads: records as texts, with the file they stand in."""
+"""What Spark reads of each format, and how its rows come of it: all files of a load in one statement.
+
+Text is read as lines, or whole where a record is not a line. A whole file is one value of Spark's, so large ones are
+left to the embedded engine, which reads them in bounded memory.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from autoloader.engines.options import check_engine, parse_options
-from autoloader.engines.spark import ndjson
-from autoloader.engines.spark.sql import literal
+from autoloader.engines.forms import RECORD_LIMIT_BYTES
+from autoloader.engines.options import CsvOptions, JsonOptions, ParquetOptions, parse_options
+from autoloader.engines.spark import delimited, documents, ndjson
+from autoloader.engines.spark.parquet import ParquetReader
+from autoloader.engines.spark.sources import files_of
 from autoloader.engines.spark.statement import judged
-from autoloader.model import EngineName
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pyspark.sql.connect.dataframe import DataFrame
     from pyspark.sql.connect.session import SparkSession
 
     from autoloader.engines import Work
+    from autoloader.engines.options import Options
     from autoloader.engines.spark.sources import Source
+    from autoloader.model import ClaimedFile
 
-_WHERE = ("_metadata.file_path AS path", "_metadata.file_modification_time AS modified_at")
 _NOT_BLANK = "btrim(value, ' \\t\\r') <> ''"
+_WHOLE_BYTES = RECORD_LIMIT_BYTES
+_WHOLE_COMPRESSED_BYTES = 2 * 1024**2
+_DECODED = {"utf-8": "value", "iso8859-1": "decode(CAST(value AS BINARY), 'ISO-8859-1') AS value"}
+"""SQL of the text, by encoding. In these two a line end is the same byte, and no text of the second can be wrong."""
 
 
-def rows(spark: SparkSession, work: Work, source: Source, reader: Mapping[str, str]) -> DataFrame:
-    """The table's rows from these files, judged.
+class Reader(Protocol):
+    """How the files of one load are read."""
 
-    Raises:
-        UsageError: a format that Spark does not read here.
-    """
+    def sure_of(self, files: Sequence[ClaimedFile]) -> list[ClaimedFile]:
+        """The files that are worth a try on Spark; it may look into them."""
+        ...
+
+    def rows(self, spark: SparkSession, source: Source, cluster: Mapping[str, str]) -> DataFrame:
+        """The table's rows from these files, judged.
+
+        Args:
+            cluster: options with which the cluster reads the bucket.
+        """
+        ...
+
+
+def reader(work: Work) -> Reader | None:
+    """How Spark reads the files of a load; None where only the embedded engine does."""
     options = parse_options(work.reading.format_type, work.reading.options)
-    check_engine(EngineName.SPARK, options)
     schema = work.reading.schema
-    records = ndjson.parsed(_lines(spark, source, reader).where(_NOT_BLANK), schema)
-    return judged(records, work, options, record="j.r", suspicious=ndjson.suspicious(schema))
+    match options:
+        case ParquetOptions():
+            return ParquetReader(work)
+        case _ if options.encoding not in _DECODED:
+            return None
+        case CsvOptions() if not delimited.fits(schema):
+            return None
+        case JsonOptions(multi_line=True):
+            return _Texts(work, options, whole=True)
+        case CsvOptions():
+            return _Texts(work, options, whole=options.header or options.encoding != "utf-8")
+        case _:
+            return _Texts(work, options, whole=False)
 
 
-def _lines(spark: SparkSession, source: Source, reader: Mapping[str, str]) -> DataFrame:
-    read = spark.read.options(**reader).option("lineSep", "\n").option("recursiveFileLookup", "true")
-    found = read.format("text").load(list(source.paths))
-    if source.by_folder:
-        # Before anything is opened: Spark prunes files by this.
-        found = found.where(f"_metadata.file_path IN ({', '.join(map(literal, source.files))})")
-    return found.selectExpr("value", *_WHERE)
+class _Texts:
+    """JSON and CSV.
+
+    Args:
+        whole: a file is one value; else a line is.
+    """
+
+    def __init__(self, work: Work, options: Options, *, whole: bool) -> None:
+        self._work = work
+        self._options = options
+        self._whole = whole
+
+    def sure_of(self, files: Sequence[ClaimedFile]) -> list[ClaimedFile]:
+        """Where they are read whole, the small ones."""
+        return [file for file in files if not self._whole or _small(file)]
+
+    def rows(self, spark: SparkSession, source: Source, cluster: Mapping[str, str]) -> DataFrame:
+        """See ``Reader.rows``."""
+        read = spark.read.options(**cluster)
+        read = read.option("wholetext", "true") if self._whole else read.option("lineSep", "\n")
+        found = files_of(read.format("text"), source)
+        texts = found.selectExpr("path", "modified_at", _DECODED[self._options.encoding])
+        schema, options = self._work.reading.schema, self._options
+        match options:
+            case CsvOptions():
+                cut = delimited.from_texts if self._whole else delimited.from_lines
+                doubt = delimited.suspicious(options)
+                return judged(cut(texts, options, schema), self._work, options, record="r", suspicious=doubt)
+            case JsonOptions(multi_line=True):
+                parsed = documents.elements(texts, schema)
+                doubt = documents.suspicious(schema)
+                return judged(parsed, self._work, options, record="r", suspicious=doubt)
+            case _:
+                parsed = ndjson.parsed(texts.where(_NOT_BLANK), schema)
+                doubt = ndjson.suspicious(schema)
+                return judged(parsed, self._work, options, record="j.r", suspicious=doubt)
+
+
+def _small(file: ClaimedFile) -> bool:
+    return file.size_bytes <= (_WHOLE_COMPRESSED_BYTES if file.path.lower().endswith(".gz") else _WHOLE_BYTES)

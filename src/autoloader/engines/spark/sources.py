@@ -6,12 +6,17 @@ The ledger says ``s3://bucket/key`` with the key as it is; Spark says ``s3a://``
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from autoloader.engines.spark.sql import literal
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from pyspark.sql.connect.dataframe import DataFrame
+    from pyspark.sql.connect.readwriter import DataFrameReader
 
     from autoloader.model import ClaimedFile
     from autoloader.objects import ObjectStore
@@ -37,6 +42,21 @@ class Source:
     paths: Sequence[str]
     files: Mapping[str, ClaimedFile]
     by_folder: bool = field(default=False)
+
+    def only(self, files: Mapping[str, ClaimedFile]) -> Source:
+        """Some of its files."""
+        if self.by_folder:
+            return replace(self, files=files)
+        return replace(self, files=files, paths=[_hadoop(file.path) for file in files.values()])
+
+
+def files_of(read: DataFrameReader, source: Source, columns: Sequence[str] = ("value",)) -> DataFrame:
+    """These columns (SQL) of the files, with their ``path`` as Spark has it and ``modified_at``."""
+    found = read.option("recursiveFileLookup", "true").load(list(source.paths))
+    if source.by_folder:
+        # Before anything is opened: Spark prunes files by this.
+        found = found.where(f"_metadata.file_path IN ({', '.join(map(literal, source.files))})")
+    return found.selectExpr(*columns, "_metadata.file_path AS path", "_metadata.file_modification_time AS modified_at")
 
 
 def theirs(path: str) -> str:

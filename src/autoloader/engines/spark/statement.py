@@ -34,11 +34,14 @@ def judged(records: DataFrame, work: Work, options: ValueOptions, *, record: str
         "*", *(f"{values.typed(c.type, texts[c.name], options)} AS typed{at}" for at, c in enumerate(columns))
     )
     bad = [values.is_bad(c.type, texts[c.name], options, value=f"typed{at}") for at, c in enumerate(columns)]
-    return typed.selectExpr(*_written(work, either([suspicious, *bad])))
+    return typed.selectExpr(*written(work, either([suspicious, *bad])))
 
 
-def _written(work: Work, bad: str) -> list[str]:
-    """Every column of the table, by name.
+def written(work: Work, bad: str) -> list[str]:
+    """SQL of every column of the table, by name, over ``path``, ``modified_at`` and ``typed0``, ``typed1`` and so on.
+
+    Args:
+        bad: SQL: the record is not surely good.
 
     Raises:
         TableMismatch: a column of the schema is not in the table.

@@ -1,4 +1,4 @@
-"""Parquet through the embedded engine: exact types and Iceberg's promotions, nothing else."""
+"""Parquet through either engine: exact types and Iceberg's promotions, nothing else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 
 from autoloader.model import FileStatus, FormatType
 
@@ -62,29 +61,30 @@ def test_every_type_comes_out_as_it_went_in(loads: Any, put: Put) -> None:
     assert {name: row[name] for name in columns} == {name: column.to_pylist()[0] for name, column in columns.items()}
 
 
-@pytest.mark.parametrize(
-    ("ddl", "column", "names"),
-    [
-        ("id INT", pa.array([1], pa.int64()), ("int64", "INT")),
-        ("id BIGINT", pa.array([1.0]), ("double", "BIGINT")),
-        ("id BIGINT", pa.array(["1"]), ("string", "BIGINT")),
-        ("id STRING", pa.array([1]), ("int64", "STRING")),
-        ("id FLOAT", pa.array([1.0]), ("double", "FLOAT")),
-        ("id DECIMAL(5,2)", pa.array([Decimal("1.25")], pa.decimal128(6, 2)), ("decimal128(6, 2)", "DECIMAL(5,2)")),
-        ("id DECIMAL(9,2)", pa.array([Decimal("1.2")], pa.decimal128(5, 1)), ("decimal128(5, 1)", "DECIMAL(9,2)")),
-        ("id TIMESTAMP", pa.array([datetime(2024, 1, 1)], pa.timestamp("us")), ("timestamp[us]", "TIMESTAMP")),  # noqa: DTZ001  naive on purpose
-        ("id ARRAY<INT>", pa.array([[1.5]]), ("double", "ARRAY<INT>")),
-    ],
-)
-def test_a_type_that_would_lose_something_fails_its_file(
-    loads: Any, put: Put, ddl: str, column: pa.Array[Any], names: tuple[str, str]
-) -> None:
-    put("a.parquet", parquet(id=column))
-    kind, message = load(loads, ddl).failure("a.parquet")
-    assert kind == "TypeMismatch"
-    assert message is not None
-    assert '"id"' in message
-    assert all(name in message for name in names)
+LOSING: list[tuple[str, pa.Array[Any], tuple[str, str]]] = [
+    ("id INT", pa.array([1], pa.int64()), ("int64", "INT")),
+    ("id BIGINT", pa.array([1.0]), ("double", "BIGINT")),
+    ("id BIGINT", pa.array(["1"]), ("string", "BIGINT")),
+    ("id STRING", pa.array([1]), ("int64", "STRING")),
+    ("id FLOAT", pa.array([1.0]), ("double", "FLOAT")),
+    ("id DECIMAL(5,2)", pa.array([Decimal("1.25")], pa.decimal128(6, 2)), ("decimal128(6, 2)", "DECIMAL(5,2)")),
+    ("id DECIMAL(9,2)", pa.array([Decimal("1.2")], pa.decimal128(5, 1)), ("decimal128(5, 1)", "DECIMAL(9,2)")),
+    ("id TIMESTAMP", pa.array([datetime(2024, 1, 1)], pa.timestamp("us")), ("timestamp[us]", "TIMESTAMP")),  # noqa: DTZ001  naive on purpose
+    ("id ARRAY<INT>", pa.array([[1.5]]), ("double", "ARRAY<INT>")),
+]
+
+
+def test_a_type_that_would_lose_something_fails_its_file(loads: Any, put: Put) -> None:
+    ddl = ", ".join(f"c{at} {ddl.removeprefix('id ')}" for at, (ddl, _, _) in enumerate(LOSING))
+    for at, (_, column, _) in enumerate(LOSING):
+        put(f"{at}.parquet", parquet(**{f"c{at}": column}))
+    result = load(loads, ddl)
+    for at, (_, _, names) in enumerate(LOSING):
+        kind, message = result.failure(f"{at}.parquet")
+        assert kind == "TypeMismatch"
+        assert message is not None
+        assert f'"c{at}"' in message
+        assert all(name in message for name in names)
 
 
 def test_broken_truncated_and_foreign_files_are_unreadable_and_fail_alone(loads: Any, put: Put) -> None:
@@ -108,3 +108,22 @@ def test_a_file_without_rows_is_a_success(loads: Any, put: Put) -> None:
     result = load(loads, "id BIGINT")
     assert result.data_files == []
     assert result.outcomes["a.parquet"].status is FileStatus.SUCCESS
+
+
+def test_types_that_readers_disagree_about_are_what_they_are_for_both_engines(loads: Any, put: Put) -> None:
+    old = datetime(1500, 1, 1, 12, 0, 0, 1, tzinfo=UTC)
+    put("small.parquet", parquet(i=pa.array([200], pa.uint8()), at=pa.array([old], pa.timestamp("us", tz="UTC"))))
+    put("large.parquet", parquet(b=pa.array([2**63], pa.uint64())))
+    put("hour.parquet", parquet(b=pa.array([1], pa.time64("us"))))
+    put("text.parquet", parquet(s=pa.array([b"x"], pa.binary())))
+    put("list.parquet", parquet(t=pa.array([[1, None]], pa.list_(pa.int32())), m=pa.array([None], pa.null())))
+    result = load(loads, "i INT, b BIGINT, at TIMESTAMP, s STRING, t ARRAY<BIGINT>")
+    assert {name for name, o in result.outcomes.items() if o.error_type == "TypeMismatch"} == {
+        "large.parquet",
+        "hour.parquet",
+        "text.parquet",
+    }
+    assert sorted(((row["i"], row["at"], row["t"]) for row in result.rows), key=str) == [
+        (200, old, None),
+        (None, None, [1, None]),
+    ]

@@ -1,0 +1,86 @@
+"""JSON documents (``multiLine``): each is one text, parsed as an array of records, then judged as NDJSON is.
+
+What makes a document doubtful makes its whole file so. So it is looked at before its elements are parted, while the
+text is at hand once and not once for each element.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autoloader.engines.forms import RECORD_LIMIT_BYTES
+from autoloader.engines.spark import ndjson, values
+from autoloader.engines.spark.sql import either, literal, matches, quote
+
+if TYPE_CHECKING:
+    from pyspark.sql.connect.dataframe import DataFrame
+
+    from autoloader.schema.types import Column, Schema
+
+_BLANKS = literal(" \t\r\n")
+_DECIMALS = r"[:\[,][ \t\r\n]*-?[0-9]+[.eE]"
+"""Some number in the text goes through a double. What looks so within a string does no harm."""
+
+_MINUS_ZERO = r"[:\[,][ \t\r\n]*-0"
+_PASSED = ("path", "modified_at", "doubtful", "decimals", "zeros")
+
+
+def elements(texts: DataFrame, schema: Schema) -> DataFrame:
+    """From ``value``, a document a row, to ``r``, one record a row; with what is known of the document as a whole."""
+    kind = literal(f"r ARRAY<{ndjson.record_type(schema)}>, e BOOLEAN, c STRING")
+    array = "CASE WHEN left(text, 1) = '[' THEN text ELSE concat('[', text, ']') END"
+    parsed = (
+        texts.selectExpr("path", "modified_at", "value", f"btrim(value, {_BLANKS}) AS text")
+        .selectExpr("*", f"{array} AS whole")
+        .selectExpr("*", f"""from_json(concat('{{"r":', whole, ',"e":true}}'), {kind}, {ndjson.OPTIONS}) AS j""")
+    )
+    known = parsed.selectExpr(
+        "path",
+        "modified_at",
+        "j.r AS records",
+        f"({_doubtful(schema)}) AS doubtful",
+        f"text RLIKE {literal(_DECIMALS)} AS decimals",
+        f"text RLIKE {literal(_MINUS_ZERO)} AS zeros",
+    )
+    return known.selectExpr(*_PASSED, "explode(records) AS r")
+
+
+def suspicious(schema: Schema) -> str:
+    """SQL over ``elements``: the record is not surely one whose leaves came through unchanged."""
+    floats = either(values.floats(c.type, f"r.{quote(c.name)}", "{} = '0'") for c in schema.columns)
+    changed = [_changed(column) for column in schema.columns]
+    return either(["doubtful", changed_floats(floats), *changed])
+
+
+def changed_floats(floats: str) -> str:
+    """SQL: a zero may have had a sign."""
+    return "false" if floats == "false" else f"(zeros AND ({floats}))"
+
+
+def _changed(column: Column) -> str:
+    """SQL for the texts of a column: one may be a number that was written in another way, or JSON with such numbers."""
+    number = f"decimals AND {matches('{}', ndjson.BY_A_DOUBLE)}"
+    nested = "(decimals OR zeros) AND left({}, 1) IN ('{', '[')"
+    condition = f"({number}) OR (zeros AND {{}} = '0') OR ({nested})"
+    return values.strings(column.type, f"r.{quote(column.name)}", condition)
+
+
+def _doubtful(schema: Schema) -> str:
+    """SQL: not surely one good array of objects, or one object.
+
+    Wrapped as the value of a key it cannot be two values with a comma, as an element of an array it cannot go on with a
+    key: what is valid in both is one value. The second parser refuses duplicate keys as well.
+    """
+    good = [
+        "j.c IS NULL",
+        "j.r IS NOT NULL",
+        "j.e",
+        "NOT exists(j.r, each -> each IS NULL)",
+        "(left(text, 1) = '[' OR size(j.r) = 1)",
+        f"octet_length(value) <= {RECORD_LIMIT_BYTES}",
+        "is_valid_utf8(value)",
+        f"NOT ({ndjson.lone_surrogates()})",
+        "try_parse_json(concat('[', whole, ']')) IS NOT NULL",
+    ]
+    digits = [f"NOT value RLIKE {literal(ndjson.MANY_DIGITS)}"] if ndjson.may_round(schema) else []
+    return f"NOT coalesce({' AND '.join([*good, *digits])}, false)"
