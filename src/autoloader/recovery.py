@@ -88,12 +88,12 @@ def recover(
 def _settle(database: Database, load: Load, table: Table | None, abandon: Callable[[Load], None]) -> None:
     found = _found(database, load, table)
     reached(Step.RECOVERY_FENCED)
+    abandon(load)
     if table is not None and isinstance(found, Fenced):
         discard(table, load.id)
         reached(Step.RECOVERY_SWEPT)
     settled = _verdict(database, load, found)
     reached(Step.RECOVERY_SETTLED)
-    abandon(load)
     if settled:
         log.info("load.recovered", load=str(load.id), landed=isinstance(found, Landed))
 

@@ -222,7 +222,7 @@ def recover(parts: Parts) -> list[Load]:
 
 
 def _abandon(parts: Parts, load: Load) -> None:
-    """Stop what a cluster may still do for a lost load. It need not succeed: the load is settled already."""
+    """Stop what a cluster may still do for a lost load. It need not succeed: nothing of it can land any more."""
     try:
         with transaction(parts.database) as connection:
             ingestion = ingestions.by_id(connection, load.ingestion_id)

@@ -60,13 +60,13 @@ def expired(queue: Queue) -> list[Load]:
         return loads.expire(connection)
 
 
-def nothing_is_left(_: Load) -> None:
-    """No cluster goes on with any of these loads."""
+def nobody_to_tell(_load: Load) -> None:
+    """No cluster works for the load."""
 
 
 def recovered(queue: Queue) -> list[Load]:
     """Recover what is lost; the loads that only a person can settle."""
-    return recover(queue.runtime.database, expired(queue), queue.runtime.open_table, nothing_is_left)
+    return recover(queue.runtime.database, expired(queue), queue.runtime.open_table, nobody_to_tell)
 
 
 def state_of(queue: Queue, load: Load) -> Load:
@@ -119,7 +119,7 @@ def test_data_files_that_cannot_be_deleted_now_keep_the_load_lost_until_they_can
         opened.io.properties["s3.secret-access-key"] = f"not {key}"
         return opened
 
-    assert recover(queue.runtime.database, expired(queue), with_a_wrong_key, nothing_is_left) == []
+    assert recover(queue.runtime.database, expired(queue), with_a_wrong_key, nobody_to_tell) == []
     waiting = state_of(queue, load)
     assert (waiting.state, waiting.error_type) == (LoadState.LOST, "CatalogUnavailable")
     assert recovered(queue) == []
@@ -137,7 +137,7 @@ def test_a_load_that_cannot_be_recovered_keeps_no_other_from_it(queue: Queue) ->
             raise ZeroDivisionError
         return queue.runtime.open_table(name)
 
-    assert recover(queue.runtime.database, expired(queue), open_table, nothing_is_left) == []
+    assert recover(queue.runtime.database, expired(queue), open_table, nobody_to_tell) == []
     assert state_of(queue, first).state is LoadState.LOST
     assert state_of(queue, second).state is LoadState.FAILED
 
@@ -151,7 +151,7 @@ def test_a_catalog_that_does_not_answer_is_asked_once_in_a_round_and_the_reason_
         asked.append(name)
         raise CatalogUnavailable("the catalog does not answer: try again later")
 
-    assert recover(queue.runtime.database, expired(queue), silent, nothing_is_left) == []
+    assert recover(queue.runtime.database, expired(queue), silent, nobody_to_tell) == []
     assert len(asked) == 1
     (told,) = [load for load in (state_of(queue, each) for each in lost) if load.error_type]
     assert (told.state, told.error_type) == (LoadState.LOST, "CatalogUnavailable")
