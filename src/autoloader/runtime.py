@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table
 
+    from autoloader.connection import Connection
     from autoloader.engines import Engine
+    from autoloader.engines.spark.checking import Needed
     from autoloader.engines.spark.session import Cluster
     from autoloader.model import Ingestion, NewIngestion, Run
     from autoloader.objects import ObjectStore
@@ -151,6 +153,29 @@ class Runtime:
         )
         with closing(store):
             yield store
+
+    def test(self, ingestion: NewIngestion) -> Connection:
+        """As ``connection.reach``."""
+        from autoloader.connection import reach  # noqa: PLC0415  see the module's first lines
+
+        cluster = None if ingestion.engine is EngineName.EMBEDDED else self.cluster(ingestion)
+        with self.open_store(ingestion) as store:
+            return reach(ingestion, store, cluster, self._needed)
+
+    def _needed(self, ingestion: NewIngestion, file: str | None) -> Needed:
+        from autoloader.engines.spark.checking import Needed  # noqa: PLC0415  see the module's first lines
+        from autoloader.lake.catalogs import namespaces  # noqa: PLC0415  likewise
+        from autoloader.lake.snapshots import metadata_files  # noqa: PLC0415  likewise
+
+        name = f"{ingestion.catalog}.{ingestion.database}.{ingestion.table}"
+        table = self.open_table(name)
+        return Needed(
+            table_name=name,
+            metadata={} if table is None else metadata_files(table),
+            namespaces=namespaces(self._catalog(ingestion.catalog)),
+            prefix=ingestion.source_path,
+            file=file,
+        )
 
     def embedded(self) -> Engine:
         """The engine in this process: for previews, for ingestions that ask for it, and to judge what Spark doubts."""

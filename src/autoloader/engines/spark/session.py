@@ -28,6 +28,8 @@ _LONGEST_PAUSE_MILLISECONDS = 2000
 _SECRETS = re.compile(r"(?i)((?:token|secret|password|access[._]key)\S*?[=:]\s*)\S+")
 _LOST = ("UNAVAILABLE", "INVALID_HANDLE.SESSION", "DEADLINE_EXCEEDED", "Connection reset")
 _REFUSED = ("UNAUTHENTICATED", "PERMISSION_DENIED", "CERTIFICATE_VERIFY_FAILED")
+_CHATTER = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
+"""Loggers of PySpark's: each error that it raises they print as well, with the whole query and the server's stack."""
 
 SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
@@ -86,7 +88,8 @@ def opened(cluster: Cluster, session_id: UUID) -> Iterator[SparkSession]:
 
 def _session(cluster: Cluster, session_id: UUID) -> SparkSession:
     try:
-        from pyspark.sql.connect.client.retries import DefaultPolicy  # noqa: PLC0415  only who uses Spark needs it
+        from pyspark.logger import PySparkLogger  # noqa: PLC0415  only who uses Spark needs it
+        from pyspark.sql.connect.client.retries import DefaultPolicy  # noqa: PLC0415  likewise
         from pyspark.sql.connect.session import SparkSession  # noqa: PLC0415  likewise
     except ImportError:
         raise UsageError(
@@ -96,6 +99,8 @@ def _session(cluster: Cluster, session_id: UUID) -> SparkSession:
     # By default a client tries for ten minutes, and says nothing; a load that cannot reach its cluster waits again.
     session.client.set_retry_policies([DefaultPolicy(max_retries=_RETRIES, max_backoff=_LONGEST_PAUSE_MILLISECONDS)])
     warnings.filterwarnings("ignore", r"\[RETRIES_EXCEEDED\]")  # it is raised as well
+    for name in _CHATTER:
+        PySparkLogger.getLogger(name).disabled = True
     return session
 
 
@@ -132,7 +137,10 @@ def _ours(cluster: Cluster, error: Exception) -> SparkUnavailable | SparkMisconf
     if any(word in text for word in _REFUSED):
         return SparkMisconfigured(f"Spark at {cluster.url} refuses us: {text}. Check spark_connect_token.")
     if any(word in text for word in _LOST):
-        return SparkUnavailable(f"Spark at {cluster.url} does not answer, or lost our session: {text}.")
+        return SparkUnavailable(
+            f"Spark at {cluster.url} does not answer, or lost our session: {text}. Check "
+            "spark_connect_url, and that the server runs."
+        )
     return SparkMisconfigured(f"Spark at {cluster.url} cannot do this load: {text}")
 
 

@@ -67,7 +67,12 @@ def theirs(path: str) -> str:
 
 def readable(file: ClaimedFile) -> bool:
     """Whether Spark reads such a key, and reads it as it is."""
-    key = file.path.removeprefix(OURS)
+    return named_as_it_is(file.path)
+
+
+def named_as_it_is(path: str) -> bool:
+    """Whether a path (``s3://bucket/key``) means to Spark the file that has it, and no other."""
+    key = path.removeprefix(OURS)
     return key.isprintable() and not _GLOB.search(key) and not _UNREAD.search(key.partition("/")[2])
 
 
