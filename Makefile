@@ -48,7 +48,7 @@ demo: setup ## The whole job on real data, in under a minute
 	$(BIN)/autoloader demo
 
 test: setup $(if $(SPARK_CAN),spark) ## Every test, on the real embedded stack; those of Spark where Java and Maven are
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --cov --cov-report=term
+	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --cov --cov-report=term
 
 check: setup ## Lint, format, types, import layers
 	$(BIN)/ruff check .

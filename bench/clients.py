@@ -1,4 +1,7 @@
-"""Clients of the API in one process: each sends its next request when it has the answer to the one before.
+"""Clients of the API in one process, each at a pace of its own or as fast as the answers come.
+
+At a pace a time counts from the instant at which the request was due: a slow answer also delays the next ones, and
+that must not hide (coordinated omission).
 
 Reads what to do as JSON from stdin and writes JSON to stdout: the seconds that each answer took, by route. It speaks
 HTTP over bare sockets, as a client library would take more of the processor than the service that is measured.
@@ -24,6 +27,7 @@ class Measuring:
 
     Attributes:
         requests: route, method and target of each.
+        every_seconds: from one request of a client to its next; 0: it sends the next when it has the answer.
         begins, ends: by the monotonic clock; answers that were asked for before or come after do not count.
         taken: seconds of each answer by route.
     """
@@ -31,7 +35,9 @@ class Measuring:
     host: str
     port: int
     token: str
+    clients: int
     requests: list[tuple[str, str, str]]
+    every_seconds: float
     begins: float
     ends: float
     taken: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -46,6 +52,8 @@ class Client:
 
     def __init__(self, measuring: Measuring, number: int) -> None:
         self._measuring = measuring
+        # The clients begin one after another, not all at the same instant.
+        self._due = time.monotonic() + measuring.every_seconds * number / measuring.clients
         self._order = random.Random(SEED + number)
         self._headers = f"Host: {measuring.host}\r\nAuthorization: Bearer {measuring.token}\r\n"
 
@@ -65,7 +73,7 @@ class Client:
 
     async def _ask(self, route: str, method: str, target: str) -> bytes:
         length = "Content-Length: 0\r\n" if method == "POST" else ""
-        began = time.monotonic()
+        began = await self._turn()
         self._writer.write(f"{method} {target} HTTP/1.1\r\n{self._headers}{length}\r\n".encode())
         head = await self._reader.readuntil(b"\r\n\r\n")
         body = await self._reader.readexactly(_length(head))
@@ -75,6 +83,14 @@ class Client:
         if began >= self._measuring.begins and ended <= self._measuring.ends:
             self._measuring.taken[route].append(ended - began)
         return body
+
+    async def _turn(self) -> float:
+        """Wait until the next request is due; the instant it was due at."""
+        if not self._measuring.every_seconds:
+            return time.monotonic()
+        due, self._due = self._due, self._due + self._measuring.every_seconds
+        await asyncio.sleep(max(due - time.monotonic(), 0))
+        return due
 
 
 def _length(head: bytes) -> int:
@@ -90,11 +106,13 @@ async def measured(plan: dict[str, Any]) -> dict[str, list[float]]:
         host=plan["host"],
         port=plan["port"],
         token=plan["token"],
+        clients=plan["clients"],
         requests=[(route, method, target) for route, method, target in plan["requests"]],
+        every_seconds=plan["every_seconds"],
         begins=begins,
         ends=begins + plan["seconds"],
     )
-    await asyncio.gather(*(Client(measuring, number).run() for number in range(plan["clients"])))
+    await asyncio.gather(*(Client(measuring, number).run() for number in range(measuring.clients)))
     return measuring.taken
 
 

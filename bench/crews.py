@@ -51,8 +51,9 @@ def share(arena: Arena, dataset: Dataset, rounds: int) -> list[Figure]:
                 ingestion = _ingestion(database)
                 (before,) = _others(database, ingestion, dataset, 1)
                 _run(database, [before])
+                spent = _spent(crew)
                 (ended,) = _run(database, [ingestion])
-                figures.append(_figure(dataset.name, name, number, ended, crew))
+                figures.append(_figure(dataset.name, name, number, ended, crew, spent=spent))
             if ended.files_succeeded != dataset.files or ended.files_failed:
                 raise WrongResult(f"{dataset.name}: {ended.files_succeeded} of {dataset.files} files were loaded")
             check(attempt.open_table(), dataset, snapshots=len(attempt.open_table().snapshots()))
@@ -71,10 +72,11 @@ def be_fair(arena: Arena, dataset: Dataset, rounds: int) -> list[Figure]:
         with _ledger(attempt) as database, _crew(attempt, 2) as crew:
             large = _ingestion(database)
             others = _others(database, large, small, _OTHERS)
+            spent = _spent(crew)
             ended = _run(database, [large, *others])
             by_end = max(ended[1:], key=lambda run: run.ended_at or run.created_at)
-            figures.append(_figure(dataset.name, LARGE_ONE, number, ended[0], crew))
-            figures.append(_figure(dataset.name, LAST_SMALL, number, by_end, crew))
+            figures.append(_figure(dataset.name, LARGE_ONE, number, ended[0], crew, spent=spent))
+            figures.append(_figure(dataset.name, LAST_SMALL, number, by_end, crew, spent=spent))
         loaded = [run.files_succeeded for run in ended]
         if loaded != [dataset.files, *[small.files] * _OTHERS]:
             raise WrongResult(f"{dataset.name}: the runs loaded {loaded} files")
@@ -167,12 +169,21 @@ def _wait_until_started(log: Path) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _figure(case: str, name: str, number: int, run: Run, crew: list[psutil.Popen]) -> Figure:
-    """From the trigger to the end, by the ledger's clock; processor time and memory of the whole crew."""
+def _spent(crew: list[psutil.Popen]) -> float:
+    """Processor time of a crew so far, in seconds."""
+    return sum(sum(process.cpu_times()[:2]) for process in crew)
+
+
+def _figure(case: str, name: str, number: int, run: Run, crew: list[psutil.Popen], *, spent: float) -> Figure:
+    """From the trigger to the end, by the ledger's clock; processor time and memory of the whole crew.
+
+    Args:
+        spent: processor time of the crew before the trigger.
+    """
     if run.ended_at is None:
         raise WrongResult(f"run {run.id} has not ended")
     wall = (run.ended_at - run.created_at).total_seconds()
-    cpu = sum(sum(process.cpu_times()[:2]) for process in crew)
+    cpu = _spent(crew) - spent
     held = sum(process.memory_info().rss for process in crew)
     print(f"  round {number}  {name:<24} {wall:8.2f} s  {cpu:8.2f} s of processor", flush=True)
     return Figure(

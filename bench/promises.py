@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from crews import FAIR, LARGE_ONE, LAST_SMALL, SHARED, TEN, TWO
 from races import AGAIN, DLT, LIMIT, LISTING, OURS, START
+from service import FLAT_OUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -75,12 +76,13 @@ def verdicts(all_figures: Sequence[Figure]) -> list[Verdict]:
 
 
 def service_verdicts(answers: Sequence[Answers]) -> list[Verdict]:
-    """Judge the slowest route of the API; nothing to judge where none was asked."""
-    if not answers:
+    """Judge the slowest route of the API at the clients' pace; nothing to judge where none was asked."""
+    paced = [each for each in answers if each.route != FLAT_OUT]
+    if not paced:
         return []
-    slowest = max(answers, key=lambda each: each.p99_seconds)
+    slowest = max(paced, key=lambda each: each.p99_seconds)
     found = f"{slowest.p99_seconds * 1000:.0f} ms ({slowest.route})"
-    promise = "API with 1,000,000 files, 16 clients: p99 of every route"
+    promise = "API with 1,000,000 files, 16 clients, 160 requests/s: p99 of every route"
     wanted = f"< {MOST_ANSWER_SECONDS * 1000:.0f} ms"
     return [Verdict(promise, wanted, found, slowest.p99_seconds < MOST_ANSWER_SECONDS)]
 

@@ -46,6 +46,12 @@ SLOW_FIRST = ("contract", "stack", "workers", "end_to_end", "api")
 """Folders whose files take long one by one: begun last, they would leave a core idle at the end."""
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Leave property tests out of the coverage: being watched doubles their time, and examples run the same lines."""
+    if getattr(getattr(item, "function", None), "is_hypothesis_test", False):
+        item.add_marker("no_cover")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the slow folders (``--no-loadscope-reorder`` keeps this order)."""
 
@@ -89,10 +95,21 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         return
     home = tmp_path_factory.mktemp("stack")
     stack = Stack(home)
-    stack.start()
+    without_safety(stack.start())
     yield home
     stack.stop()
     shutil.rmtree(home)
+
+
+def without_safety(connections: Connections) -> None:
+    """Let the database's server not wait for the disk: no test of this stack pulls the plug, and all is removed soon.
+
+    The drop of a database, one for each test, is a checkpoint: ten times as fast without.
+    """
+    with psycopg.connect(connections.database_url.replace("+psycopg", ""), autocommit=True) as admin:
+        for setting in ("fsync", "full_page_writes"):
+            admin.execute(f"ALTER SYSTEM SET {setting} = off".encode())
+        admin.execute("SELECT pg_reload_conf()")
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +121,7 @@ def connections(home: Path) -> Connections:
 
 
 @pytest.fixture(scope="session")
-def with_spark(home: Path, connections: Connections) -> Connections:
+def stack_with_spark(home: Path, connections: Connections) -> Stack:
     """The same stack with a Spark Connect server, started for the first test that needs it."""
     spark = SparkInstall(
         folder=load_settings().spark_dir.expanduser(),
@@ -112,7 +129,11 @@ def with_spark(home: Path, connections: Connections) -> Connections:
         threads=2,
         # Many small queries, none of them long: compiling them well costs more than it gains.
         java_options="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-        settings={"spark.sql.codegen.wholeStage": "false", "spark.sql.shuffle.partitions": "2"},
+        settings={
+            "spark.sql.codegen.wholeStage": "false",
+            "spark.sql.shuffle.partitions": "2",
+            "spark.sql.files.maxPartitionBytes": "1m",
+        },
     )
     try:
         java_home()
@@ -121,7 +142,17 @@ def with_spark(home: Path, connections: Connections) -> Connections:
     except (StackError, ImportError) as missing:
         pytest.skip(f"these tests need Spark: {missing}")
     assert connections.database_url
-    return Stack(home, spark).start()
+    stack = Stack(home, spark)
+    stack.start()
+    return stack
+
+
+@pytest.fixture(scope="session")
+def with_spark(stack_with_spark: Stack) -> Connections:
+    """Where the parts are, Spark Connect among them."""
+    found = stack_with_spark.connections()
+    assert found is not None
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -199,24 +230,31 @@ class Databases:
     def __init__(self, server: str) -> None:
         self._server = make_url(server)
         self._admin = psycopg.connect(self._address("postgres", "postgresql"), autocommit=True)
+        self._left: list[str] = []
 
     def _address(self, name: str, scheme: str = "postgresql+psycopg") -> str:
         return self._server.set(drivername=scheme, database=name).render_as_string(hide_password=False)
 
     def create(self, template: str = "template1") -> tuple[str, str]:
         """A new database: its name and its address."""
+        self._drop_what_was_left()
         name = f"test_{uuid.uuid4().hex}"
         self._admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
         self._admin.execute(f"ALTER DATABASE {name} SET synchronous_commit = off".encode())
         return name, self._address(name)
 
     def drop(self, name: str) -> None:
-        """Remove it, whoever is connected."""
-        self._admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+        """Remove it, whoever is connected: with the next one, as the server waits for connections that just ended."""
+        self._left.append(name)
 
     def close(self) -> None:
         """End the connection of this object."""
+        self._drop_what_was_left()
         self._admin.close()
+
+    def _drop_what_was_left(self) -> None:
+        while self._left:
+            self._admin.execute(f"DROP DATABASE {self._left.pop()} WITH (FORCE)".encode())
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ import shutil
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from threading import Event, Lock
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ from autoloader.lake.snapshots import INGESTION_PROPERTY, RUN_ID_PROPERTY
 from autoloader.lake.tables import shape
 from autoloader.ledger import loads, runs
 from autoloader.ledger.database import transaction
+from autoloader.ledger.locks import in_turn
 from autoloader.model import FileStatus, WriteMode
 from autoloader.renewal import Renewal
 
@@ -48,7 +50,9 @@ if TYPE_CHECKING:
     from autoloader.plan import Lease
 
 _turn_to_publish: defaultdict[str, Lock] = defaultdict(Lock)
-"""By table: threads of one process publish one after another, as contending for main costs each of them more."""
+"""By table: the threads of a process ask for their turn one after another, so that one connection waits for it."""
+PATIENCE = timedelta(seconds=10)
+"""How long a worker waits for its turn to publish: whoever has it may have been stopped, and it is safe without."""
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +109,7 @@ def carry_out(means: Means, load: Load, claimed: Sequence[ClaimedFile]) -> None:
             _give_up(means.database, load, table, error)
             raise
         marks = {INGESTION_PROPERTY: means.ingestion.name, RUN_ID_PROPERTY: str(load.run_id)} | published
-        with _turn_to_publish[load.table_name]:
+        with _turn_to_publish[load.table_name], in_turn(means.database, f"publish {load.table_name}", PATIENCE):
             snapshot_id = publish(table, load.id, change, renewal.renew, marks=marks)
         with transaction(means.database) as connection:
             if not loads.finish(connection, load.id, snapshot_id):

@@ -31,12 +31,19 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-def recover(database: Database, lost: Iterable[Load], open_table: Callable[[str], Table | None]) -> list[Load]:
+def recover(
+    database: Database,
+    lost: Iterable[Load],
+    open_table: Callable[[str], Table | None],
+    abandon: Callable[[Load], None],
+) -> list[Load]:
     """Settle lost loads.
 
     Args:
         lost: as ``loads.expire`` gives them.
         open_table: opens a table by its full name ``catalog.database.table``; None when there is none.
+        abandon: stops what is left of a load, such as a write that goes on in a cluster. It cannot harm the table any
+            more, but would leave files that nobody wants.
 
     Returns:
         The loads whose evidence is gone: they stay LOST until a person decides. A load whose catalog does not answer
@@ -45,7 +52,7 @@ def recover(database: Database, lost: Iterable[Load], open_table: Callable[[str]
     undecidable = []
     for load in lost:
         try:
-            _settle(database, load, open_table(load.table_name))
+            _settle(database, load, open_table(load.table_name), abandon)
         except HistoryTooShort as error:
             log.critical("load.undecidable", load=str(load.id), table=load.table_name, reason=str(error))
             undecidable.append(load)
@@ -54,7 +61,7 @@ def recover(database: Database, lost: Iterable[Load], open_table: Callable[[str]
     return undecidable
 
 
-def _settle(database: Database, load: Load, table: Table | None) -> None:
+def _settle(database: Database, load: Load, table: Table | None, abandon: Callable[[Load], None]) -> None:
     # A table that was dropped takes no late commit either: commits assert its UUID. So its loads are over.
     found = Fenced() if table is None else fence(table, load.id, load.started_at)
     with transaction(database) as connection:
@@ -62,6 +69,7 @@ def _settle(database: Database, load: Load, table: Table | None) -> None:
             loads.settle_committed(connection, load.id, found.snapshot_id)
         else:
             loads.settle_failed(connection, load.id)
+    abandon(load)
     if table is not None and isinstance(found, Fenced):
         discard(table, load.id)
     log.info("load.recovered", load=str(load.id), landed=isinstance(found, Landed))

@@ -14,10 +14,12 @@ from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Protocol
 
+import structlog
+
 from autoloader import discovery
 from autoloader.discovery import Scope
 from autoloader.engines import Reading
-from autoloader.errors import HistoryTooShort, LeaseLost
+from autoloader.errors import HistoryTooShort, LeaseLost, NotKnown, SparkError, UsageError, VaultError
 from autoloader.ledger import files, ingestions, loads, runs
 from autoloader.ledger.database import transaction
 from autoloader.model import ListingCounts, WriteMode
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from autoloader.model import Ingestion, Load, Run
     from autoloader.objects import ObjectStore
     from autoloader.plan import Lease, LoadLimits
+
+log = structlog.get_logger(__name__)
 
 ATTEMPTS = 5
 """Loads in a row that may fail as a whole, for a reason that may pass, before the run gives up."""
@@ -207,7 +211,17 @@ def recover(parts: Parts) -> list[Load]:
         return []
     from autoloader import recovery  # noqa: PLC0415  see the module's first lines
 
-    return recovery.recover(parts.database, lost, parts.open_table)
+    return recovery.recover(parts.database, lost, parts.open_table, partial(_abandon, parts))
+
+
+def _abandon(parts: Parts, load: Load) -> None:
+    """Stop what a cluster may still do for a lost load. It need not succeed: the load is settled already."""
+    try:
+        with transaction(parts.database) as connection:
+            ingestion = ingestions.by_id(connection, load.ingestion_id)
+        parts.engine(ingestion).abandon(load.id)
+    except (NotKnown, SparkError, UsageError, VaultError) as error:
+        log.warning("load.not_abandoned", load=str(load.id), reason=str(error))
 
 
 def undecidable(load: Load) -> HistoryTooShort:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import ssl
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from autoloader.settings import Connections
 
 TENANT = "acme"
+TRUST = ssl.create_default_context()
+"""Shared: every client would read all certificates of the machine, and none is asked for over plain HTTP."""
 
 
 class Service:
@@ -38,7 +41,7 @@ class Service:
 
     def client(self, token: str | None = None) -> httpx.Client:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        client = httpx.Client(base_url=f"{self.address}/api/v1", headers=headers, timeout=60)
+        client = httpx.Client(base_url=f"{self.address}/api/v1", headers=headers, timeout=60, verify=TRUST)
         return self._clients.enter_context(client)
 
     def token(self, scope: Scope = Scope.ADMIN, tenant: str = "default") -> str:

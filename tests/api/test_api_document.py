@@ -81,6 +81,7 @@ def without_tokens(document: dict[str, Any]) -> dict[str, Any]:
     return copy
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_whatever_is_sent_the_answer_is_one_that_the_document_tells(
     service: Service, events: dict[str, Any], method: str, path: str

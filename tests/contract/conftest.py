@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+import tests.end_to_end.conftest as end_to_end
 from tests.contract.loads import Loads, SparkLoads
 
 from autoloader.engines.spark import SparkEngine
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from pyiceberg.catalog import Catalog
     from tests.conftest import Landing
+    from tests.end_to_end.conftest import User
 
     from autoloader.engines.spark.session import Cluster
     from autoloader.settings import Connections
@@ -38,6 +41,31 @@ def loads(
     else:
         yield plain
     store.close()
+
+
+@pytest.fixture
+def on_spark(
+    landing: Landing, connections: Connections, tmp_path: Path, catalog: Catalog, namespace: str, cluster: Cluster
+) -> Iterator[SparkLoads]:
+    """Loads on Spark alone."""
+    store = open_s3("landing", SourceCredentials(), connections, 8)
+    exact = Loads(landing, store, tmp_path).engine
+    yield SparkLoads(landing, store, tmp_path, SparkEngine(cluster, exact), catalog=catalog, namespace=namespace)
+    store.close()
+
+
+user = end_to_end.user
+"""Somebody at the command line, here as there."""
+
+
+def on_cluster(person: User, connections: Connections) -> User:
+    """The person, with a Spark Connect server in their environment, and workers that are given up soon."""
+    more = {
+        "AUTOLOADER_SPARK_CONNECT_URL": connections.spark_connect_url or "",
+        "AUTOLOADER_SPARK_CONNECT_TOKEN": connections.spark_connect_token or "",
+        "AUTOLOADER_LEASE_SECONDS": "3",
+    }
+    return replace(person, environment=person.environment | more)
 
 
 @pytest.fixture

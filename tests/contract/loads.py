@@ -185,7 +185,11 @@ class SparkLoads(Loads):
                 result.took(self._as_data_file(entry), cast("Any", stream), work.shape.schema.names)
 
     def _as_data_file(self, entry: DataFileEntry) -> DataFile:
-        return DataFile(location=entry.file_path, records=entry.record_count, partition=tuple(entry.partition))
+        return DataFile(
+            location=entry.file_path,
+            records=entry.record_count,
+            partition=tuple(entry.partition[at] for at in range(len(entry.partition))),
+        )
 
 
 def _form(column: str, transform: str) -> str:

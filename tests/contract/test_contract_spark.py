@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.contract.loads import Loads, SparkLoads
 
 from autoloader import defining
 from autoloader.engines.spark import SparkEngine, session
@@ -20,32 +19,21 @@ from autoloader.errors import LeaseLost, SparkMisconfigured, SparkUnavailable, U
 from autoloader.lake.data_files import discard
 from autoloader.model import EngineName, FileStatus, FormatType, SourceCredentials
 from autoloader.objects.hadoop import reader_options
-from autoloader.objects.s3 import open_s3
 from autoloader.runtime import Runtime
 from autoloader.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pyiceberg.catalog import Catalog
     from tests.conftest import Landing
+    from tests.contract.loads import Loads, SparkLoads
 
     from autoloader.engines import Work
     from autoloader.engines.spark.session import Cluster
     from autoloader.model import Outcome
     from autoloader.settings import Connections
-
-
-@pytest.fixture
-def on_spark(
-    landing: Landing, connections: Connections, tmp_path: Path, catalog: Catalog, namespace: str, cluster: Cluster
-) -> Iterator[SparkLoads]:
-    """Loads on Spark alone."""
-    store = open_s3("landing", SourceCredentials(), connections, 8)
-    exact = Loads(landing, store, tmp_path).engine
-    yield SparkLoads(landing, store, tmp_path, SparkEngine(cluster, exact), catalog=catalog, namespace=namespace)
-    store.close()
 
 
 def test_an_ingestion_goes_on_as_if_nothing_happened_when_its_engine_is_switched_and_back(
@@ -149,6 +137,9 @@ class Nobody:
 
     def prepare(self, work: Work, put: object, report: object) -> Sequence[Outcome]:
         raise AssertionError((put, report, [file.path for file in work.files]))
+
+    def abandon(self, load_id: object) -> None:
+        raise AssertionError(load_id)
 
 
 def _parquet() -> bytes:

@@ -101,7 +101,7 @@ def between(address: str, spoil: Callable[[int], bytes | None]) -> Iterator[str]
             """Nobody reads it."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

@@ -22,6 +22,7 @@ from autoloader.schema.types import Decimal, Scalar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+pytestmark = pytest.mark.no_cover  # what is judged here is SQL; the twin would take twice as long
 TYPES = [*Scalar, Decimal(10, 2), Decimal(38, 10), Decimal(5, 0), Decimal(4, 4), Decimal(38, 38)]
 ISO = JsonOptions()
 ROUNDS = 20_000

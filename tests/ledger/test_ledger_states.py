@@ -381,6 +381,7 @@ def _object(name: str, etag: str, size: int) -> SourceObject:
     return SourceObject(path=path(name), size_bytes=size, etag=etag, modified_at=MODIFIED)
 
 
+@pytest.mark.no_cover
 @pytest.mark.timeout(300)
 def test_the_ledger_does_what_its_model_does(ledger: Ledger) -> None:
     LedgerMachine.ledger = ledger

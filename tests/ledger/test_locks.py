@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
 
 from autoloader.ledger.database import connect, connected
-from autoloader.ledger.locks import alone
+from autoloader.ledger.locks import alone, in_turn
 
 if TYPE_CHECKING:
     from tests.ledger.ledgers import Ledger
@@ -53,3 +54,14 @@ def test_a_lock_is_given_back_when_the_block_fails(ledger: Ledger) -> None:
 
     with connected(ledger.engine) as other:
         assert other.scalar(FREE, {"name": "make a.b.c"}) is True
+
+
+def test_a_turn_that_is_taken_is_waited_for_and_then_done_without(ledger: Ledger) -> None:
+    with in_turn(ledger.engine, "publish a.b.c", timedelta(seconds=5)), connected(ledger.engine) as other:
+        assert other.scalar(FREE, {"name": "publish a.b.c"}) is False
+        with in_turn(ledger.engine, "publish a.b.c", timedelta(milliseconds=50)):
+            assert other.scalar(FREE, {"name": "publish a.b.c"}) is False
+
+    with connected(ledger.engine) as other:
+        assert other.scalar(FREE, {"name": "publish a.b.c"}) is True
+        assert other.scalar(text("SHOW lock_timeout")) == "0"

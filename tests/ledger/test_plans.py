@@ -26,7 +26,7 @@ from autoloader.ledger import (
 )
 from autoloader.ledger.browsing import Wanted
 from autoloader.ledger.database import connect
-from autoloader.ledger.locks import alone
+from autoloader.ledger.locks import alone, in_turn
 from autoloader.ledger.statement import STATEMENTS
 from autoloader.model import FileStatus, Ingestion, IngestionStatus, RunStatus, RunTrigger, Scope
 
@@ -154,7 +154,7 @@ def use_everything(ledger: Ledger) -> None:
     ingestion, small = by_name(ledger, "large"), by_name(ledger, "small")
     run, _ = ledger.join(ingestion)
     ledger.join(ingestion, "worker-2")
-    with alone(ledger.engine, "lake.raw.events"):
+    with alone(ledger.engine, "lake.raw.events"), in_turn(ledger.engine, "publish", timedelta(seconds=1)):
         pass
     with ledger.transaction() as connection:
         runs.renew_lead(connection, run.id, WORKER, LEASE)

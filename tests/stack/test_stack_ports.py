@@ -17,14 +17,21 @@ from hypothesis import strategies as st
 
 from autoloader.errors import StackError
 from autoloader.stack import Stack
+from autoloader.stack.home import Home, Remembered
+from autoloader.stack.object_store import ObjectStore
+from autoloader.stack.parts import bring_up, take_down
 from autoloader.stack.ports import all_of, choose, is_free
+from autoloader.stack.postgres import Postgres
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from mypy_boto3_s3.service_resource import Bucket, S3ServiceResource
 
     from autoloader.settings import Connections
+    from autoloader.stack.processes import Detached
+
+USUAL = (8333, 8181, 5432)
 
 
 @pytest.fixture
@@ -78,47 +85,105 @@ def test_everything_listens_on_this_machine_only_and_on_ports_we_chose(stack: St
     assert {port for _, port in found} == set(ports_of(tmp_path / "home"))
 
 
+class Held(ExitStack):
+    """Ports on which other programs listen, as far as this test can see to it."""
+
+    def take(self, ports: Iterable[int]) -> None:
+        """Listen on those that are free; one that another program has already is just as good."""
+        for port in ports:
+            with suppress(OSError):
+                self.enter_context(closing(listener(port)))
+
+
 def test_taken_ports_are_avoided_and_the_data_follow_to_the_new_ones(stack: Stack, tmp_path: Path) -> None:
-    with ExitStack() as held:
-        for usual in (8333, 8181, 5432):
-            with suppress(OSError):  # taken by another program already: just as good
-                held.enter_context(closing(listener(usual)))
+    with Held() as usual:  # to the end: another stack may take a usual port at any time, and would take it from us
+        usual.take(USUAL)
         first = stack.start()
         put(first, "a", b"1")
         before = ports_of(tmp_path / "home")
-        assert not {8333, 8181, 5432} & set(before)
+        assert not set(USUAL) & set(before)
 
-    stack.stop()
-    with ExitStack() as held:
-        for port in before:
-            held.enter_context(closing(listener(port)))
-        second = stack.start()
-        put(second, "b", b"2")
-        assert not set(before) & set(ports_of(tmp_path / "home"))
-        assert [item.get()["Body"].read() for item in bucket(second).objects.all()] == [b"1", b"2"]
+        stack.stop()
+        with Held() as held:
+            usual.take(USUAL)
+            held.take(before)
+            second = stack.start()
+            put(second, "b", b"2")
+            after = ports_of(tmp_path / "home")
+            assert not {*USUAL, *before} & set(after)
+            assert [item.get()["Body"].read() for item in bucket(second).objects.all()] == [b"1", b"2"]
 
-    stack.stop()
-    assert not [file for port in ports_of(tmp_path / "home") for file in Path("/tmp").glob(f"seaweedfs-*-{port}.sock")]  # noqa: S108  SeaweedFS' own fixed place
-    again = stack.start()
-    put(again, "c", b"3")
-    assert again == second
-    assert [item.get()["Body"].read() for item in bucket(again).objects.all()] == [b"1", b"2", b"3"]
+        stack.stop()
+        assert not [file for port in after for file in Path("/tmp").glob(f"seaweedfs-*-{port}.sock")]  # noqa: S108  SeaweedFS' own fixed place
+        usual.take(USUAL)
+        again = stack.start()
+        put(again, "c", b"3")
+        assert again == second
+        assert [item.get()["Body"].read() for item in bucket(again).objects.all()] == [b"1", b"2", b"3"]
 
 
 def test_a_port_lost_at_the_last_moment_is_replaced(stack: Stack, tmp_path: Path) -> None:
-    with ExitStack() as held:
+    with Held() as held:
         lost: dict[str, int] = {}
 
         def take_the_first_announced(line: str) -> None:
             part, _, port = line.removeprefix("Starting ").partition(" on 127.0.0.1:")
             if port and part not in lost:
                 lost[part] = int(port)
-                held.enter_context(closing(listener(int(port))))
+                held.take([int(port)])
 
         connections = stack.start(take_the_first_announced)
         put(connections, "a", b"1")
         assert set(lost) == {"object store", "postgresql"}
         assert not set(lost.values()) & set(ports_of(tmp_path / "home"))
+
+
+class UnluckyPostgres(Postgres):
+    """At its first start another program has its port, and lets go of it before anybody looks."""
+
+    lost: int | None = None
+
+    def start(self, ports: Mapping[str, int], log: Path) -> Detached:
+        if self.lost is not None:
+            return super().start(ports, log)
+        self.lost = ports["postgresql"]
+        with closing(listener(self.lost)):
+            child = super().start(ports, log)
+            child.wait(60)
+        return child
+
+
+class UnluckyStore(ObjectStore):
+    """As above."""
+
+    lost: int | None = None
+
+    def start(self, ports: Mapping[str, int], log: Path) -> Detached:
+        if self.lost is not None:
+            return super().start(ports, log)
+        self.lost = ports["s3"]
+        with closing(listener(self.lost)):
+            child = super().start(ports, log)
+            child.wait(60)
+        return child
+
+
+@pytest.mark.parametrize("unlucky", [UnluckyPostgres, UnluckyStore])
+def test_a_port_lost_for_a_moment_only_is_replaced_as_well(
+    unlucky: type[UnluckyPostgres | UnluckyStore], tmp_path: Path
+) -> None:
+    home, state = Home(tmp_path / "home"), Remembered()
+    home.folder.mkdir()
+    home.make()
+    part = unlucky(home)
+    try:
+        bring_up([part], home, state, lambda _: None)
+        assert part.lost is not None
+        assert part.lost not in all_of(state.ports[part.name])
+        assert part.check(state.ports[part.name]) is None
+    finally:
+        take_down([part], state)
+        shutil.rmtree(home.folder)
 
 
 def test_two_homes_run_side_by_side_with_different_keys_and_ports(stack: Stack, tmp_path: Path) -> None:

@@ -19,9 +19,9 @@ from autoloader import __version__
 from autoloader.api import files, health, ingestions, problems, runs, trying
 from autoloader.api.callers import Remembered
 from autoloader.api.documents import DESCRIPTION, document
-from autoloader.api.figures import PREFIX, Figures, Timed
+from autoloader.api.figures import Figures, Timed
 from autoloader.api.limits import Limited
-from autoloader.api.told import set_limits
+from autoloader.api.told import PREFIX, set_limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
     from autoloader.runtime import Runtime
 
-ROUTERS: tuple[tuple[str, APIRouter], ...] = (
-    (PREFIX, trying.router),  # before ingestions: its fixed names must not be taken for ids
-    (PREFIX, ingestions.router),
-    (PREFIX, runs.router),
-    (PREFIX, files.router),
-    ("", health.router),
+ROUTERS: tuple[APIRouter, ...] = (
+    trying.router,  # before ingestions: its fixed names must not be taken for ids
+    ingestions.router,
+    runs.router,
+    files.router,
+    health.router,
 )
 TAGS = [
     {"name": "ingestions", "description": "What to load, from where, into which table."},
@@ -75,11 +75,10 @@ def application() -> Api:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_serving,
-        generate_unique_id_function=lambda route: f"{(route.tags or ['x'])[0]}_{route.name}",
+        # Not by include_router: of a router that is included FastAPI tries every route twice for each request.
+        routes=[route for router in ROUTERS for route in router.routes],
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
-    for prefix, router in ROUTERS:
-        api.include_router(router, prefix=prefix)
     problems.install(api)
     api.state.figures = Figures()
     api.state.remembered = Remembered()

@@ -91,11 +91,11 @@ def _example(kind: type[AutoloaderError] | HTTPStatus) -> Problem:
     )
 
 
-def document(app: FastAPI, routers: Iterable[tuple[str, APIRouter]]) -> dict[str, Any]:
+def document(app: FastAPI, routers: Iterable[APIRouter]) -> dict[str, Any]:
     """The OpenAPI document of the application.
 
     Args:
-        routers: with the prefix under which the application includes each.
+        routers: all that the application has.
     """
     made: dict[str, Any] = FastAPI.openapi(app)
     _, shapes = models_json_schema(
@@ -105,11 +105,11 @@ def document(app: FastAPI, routers: Iterable[tuple[str, APIRouter]]) -> dict[str
     schemas |= shapes["$defs"]
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    for prefix, router in routers:
+    for router in routers:
         for route in router.routes:
             if isinstance(route, APIRoute):
                 for method in route.methods or ():
-                    _complete(made["paths"][prefix + route.path_format][method.lower()], route)
+                    _complete(made["paths"][route.path_format][method.lower()], route)
     return made
 
 

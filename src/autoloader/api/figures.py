@@ -23,7 +23,6 @@ from autoloader.model import FileStatus, LoadState, RunStatus
 from autoloader.runtime import Runtime
 
 LONG = (0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 4 * 3600)
-PREFIX = "/api/v1"
 QUICK = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
 OVERLAP = timedelta(minutes=2)
 """A transaction may become visible so long after the instant that it says it ended at."""
@@ -191,8 +190,5 @@ class Timed:
 
 def _template(scope: Scope) -> str:
     """The route as it is documented, so that an id is not a figure of its own."""
-    template = getattr(scope.get("route"), "path_format", None)
-    if template is None:
-        return "unknown"
-    root = PREFIX if scope["path"].startswith(PREFIX) and not template.startswith(PREFIX) else ""
-    return f"{root}{template}"
+    template: str | None = getattr(scope.get("route"), "path_format", None)
+    return template or "unknown"

@@ -2,21 +2,21 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import Body, Query, Response
 from pydantic import AwareDatetime
 
 from autoloader.api import answers, paging
 from autoloader.api.bodies import FilesToRetry, Id
 from autoloader.api.callers import Operator, Parts, Reader
 from autoloader.api.documents import failing
-from autoloader.api.told import Told, patient
+from autoloader.api.told import patient, routes
 from autoloader.errors import NotKnown, WrongState
 from autoloader.ledger import browsing, tenants
 from autoloader.ledger import files as ledger_files
 from autoloader.ledger.database import connected, transaction
 from autoloader.model import FileStatus
 
-router = APIRouter(tags=["files"], route_class=Told)
+router = routes("files")
 
 
 @router.get(
@@ -46,10 +46,11 @@ def list_files(
     however many files there are: where a pattern lets few of them pass, a page may hold fewer than `limit`, or none,
     although `next_cursor` says that there is more to be looked at.
     """
-    wanted = browsing.Wanted(ingestion_id=ingestion_id, status=status, path_like=path, since=since)
+    wanted = browsing.Wanted(
+        ingestion_id=ingestion_id, tenant_id=caller.tenant_id, status=status, path_like=path, since=since
+    )
     after = paging.after_change(cursor) if wanted.by_change else paging.after_name(cursor)
     with connected(runtime.database) as connection:
-        tenants.require_ingestion(connection, caller.tenant_id, ingestion_id)
         found = browsing.page(connection, wanted, limit=limit, after=after)
     return paging.told(found.items, found.following)
 

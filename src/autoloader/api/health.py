@@ -8,20 +8,20 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import httpx
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.background import BackgroundTask
 
 from autoloader.api import answers
 from autoloader.api.callers import Parts
-from autoloader.api.told import Told, patient
+from autoloader.api.told import patient, routes
 from autoloader.errors import AutoloaderError
 from autoloader.runtime import Runtime
 
 if TYPE_CHECKING:
     from autoloader.api.figures import Figures
 
-router = APIRouter(tags=["health"], route_class=Told)
+router = routes("health", "")
 SECONDS = 2.0
 
 

@@ -5,7 +5,7 @@ import re
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import HTTPException, Query, Response
 
 from autoloader import defining
 from autoloader.access import Caller
@@ -14,7 +14,7 @@ from autoloader.api.bodies import Id, IdempotencyKey, IfMatch, IngestionChanges,
 from autoloader.api.callers import Admin, Operator, Parts, Reader
 from autoloader.api.documents import answering, failing
 from autoloader.api.repeating import asked, once
-from autoloader.api.told import Told, patient
+from autoloader.api.told import PREFIX, patient, routes
 from autoloader.errors import (
     CatalogUnavailable,
     EditedMeanwhile,
@@ -30,7 +30,7 @@ from autoloader.model import NAME, Ingestion, IngestionStatus
 from autoloader.runtime import Runtime
 from autoloader.vault import CREDENTIAL_SECRETS, FILE, VARIABLE
 
-router = APIRouter(prefix="/ingestions", tags=["ingestions"], route_class=Told)
+router = routes("ingestions", f"{PREFIX}/ingestions")
 _VERSION = re.compile(r'"(\d{1,19})"')
 
 

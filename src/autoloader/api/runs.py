@@ -3,14 +3,14 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import Body, Query, Response
 
 from autoloader.api import answers, paging
 from autoloader.api.bodies import Id, IdempotencyKey, NewRun
 from autoloader.api.callers import Operator, Parts, Reader
 from autoloader.api.documents import answering, failing
 from autoloader.api.repeating import asked, once
-from autoloader.api.told import Told, patient
+from autoloader.api.told import patient, routes
 from autoloader.errors import NotKnown, WrongState
 from autoloader.ledger import runs as ledger_runs
 from autoloader.ledger import tenants
@@ -18,7 +18,7 @@ from autoloader.ledger.database import connected, transaction
 from autoloader.model import RunStatus, RunTrigger
 from autoloader.runtime import Runtime
 
-router = APIRouter(tags=["runs"], route_class=Told)
+router = routes("runs")
 InStatus = Annotated[RunStatus | None, Query(description="Only these.")]
 
 

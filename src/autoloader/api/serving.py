@@ -80,9 +80,6 @@ def serving(runtime: Runtime, host: str, port: int) -> Iterator[str]:
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )
-    # What is there now stays, and looking through all of it for garbage would stop everyone for a tenth of a second.
-    gc.collect()
-    gc.freeze()
     # Not the main thread: there uvicorn would take the signals, which belong to the command.
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="api")
     thread.start()
@@ -93,8 +90,16 @@ def serving(runtime: Runtime, host: str, port: int) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join()
-        gc.unfreeze()
         listening.close()
+
+
+def leave_out_of_garbage_collection() -> None:
+    """What is there now stays: looking through all of it for garbage would stop everyone for a tenth of a second.
+
+    For a process that lives as long as its service.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _listen(host: str, port: int) -> socket.socket:

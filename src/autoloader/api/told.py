@@ -16,12 +16,14 @@ from typing import Any, TypeVar
 from anyio import CapacityLimiter
 from anyio.lowlevel import RunVar
 from anyio.to_thread import current_default_thread_limiter, run_sync
-from fastapi import Response
+from fastapi import APIRouter, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from autoloader.api.callers import Asking
 
+PREFIX = "/api/v1"
+"""Of every path that is not for those who watch the service."""
 QUICK_AT_ONCE, PATIENT_AT_ONCE = 4, 32
 
 Handler = Callable[..., BaseModel | Response | None]
@@ -40,6 +42,16 @@ def set_limits() -> None:
     """Set how many threads of the running event loop answer at a time."""
     current_default_thread_limiter().total_tokens = QUICK_AT_ONCE
     _patient_limiter.set(CapacityLimiter(PATIENT_AT_ONCE))
+
+
+def routes(tag: str, prefix: str = PREFIX) -> APIRouter:
+    """A router for the routes of one kind, which are told."""
+    return APIRouter(
+        prefix=prefix,
+        tags=[tag],
+        route_class=Told,
+        generate_unique_id_function=lambda route: f"{tag}_{route.name}",
+    )
 
 
 class Told(APIRoute):

@@ -11,7 +11,7 @@ from concurrent.futures import TimeoutError as TooLate
 from threading import BoundedSemaphore, Thread
 from typing import Annotated, TypeVar
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 
 from autoloader import defining
 from autoloader.access import Caller, Scope
@@ -20,14 +20,14 @@ from autoloader.api.bodies import Id, IngestionChanges, NewIngestion, merged
 from autoloader.api.callers import Admin, Operator, Parts
 from autoloader.api.documents import failing
 from autoloader.api.ingestions import find, require_may_change, require_may_use
-from autoloader.api.told import Told, patient
+from autoloader.api.told import patient, routes
 from autoloader.errors import NotKnown, SourceUnavailable
 from autoloader.model import NewIngestion as Checked
 from autoloader.preview import Bounds, Preview, look
 from autoloader.runtime import Runtime
 from autoloader.schema import to_json
 
-router = APIRouter(tags=["looking"], route_class=Told)
+router = routes("looking")
 BOUNDS = Bounds(listed=100_000, read_bytes=64 * 1024**2, seconds=15.0)
 SECONDS = 25.0
 AT_ONCE = 4

@@ -18,9 +18,10 @@ def serve(*, host: str, port: int) -> None:
 
     Runs are queued; `autoloader worker` does them. Without a token it listens on this machine only.
     """
-    from autoloader.api.serving import is_open, serving
+    from autoloader.api.serving import is_open, leave_out_of_garbage_collection, serving
 
     with session() as runtime, stop_on_signals() as stopping, serving(runtime, host, port) as address:
+        leave_out_of_garbage_collection()
         if is_open(runtime):
             warn_open()
         click.echo(f"Serving {address}/api/v1", err=True)

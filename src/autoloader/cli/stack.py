@@ -63,7 +63,7 @@ def up(*, host: str, port: int | None, concurrency: int, spark: bool) -> None:
 
 @contextmanager
 def _api(runtime: Runtime, host: str, port: int | None) -> Iterator[str]:
-    from autoloader.api.serving import serving
+    from autoloader.api.serving import leave_out_of_garbage_collection, serving
 
     with ExitStack() as open_now:
         try:
@@ -72,6 +72,7 @@ def _api(runtime: Runtime, host: str, port: int | None) -> Iterator[str]:
             if port is not None:
                 raise
             address = open_now.enter_context(serving(runtime, host, 0))
+        leave_out_of_garbage_collection()
         yield address
 
 

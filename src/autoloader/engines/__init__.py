@@ -84,3 +84,11 @@ class Engine(Protocol):
             LeaseLost: ``work.cancelled`` became true.
         """
         ...
+
+    def abandon(self, load_id: UUID) -> None:
+        """Stop what a load still does outside the process that began it; that process may be dead, or only slow.
+
+        Raises:
+            SparkError: the cluster does not answer, or refuses.
+        """
+        ...

@@ -17,7 +17,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from autoloader.ledger import json_pages, records
+from autoloader.ledger import json_pages, records, tenants
 from autoloader.ledger.schema import processed_files
 from autoloader.ledger.statement import named
 from autoloader.model import File, FileStatus
@@ -35,6 +35,7 @@ MOST = 5_000
 
 _COLUMNS = records.columns(File, "f")
 _TOLD = json_pages.columns(processed_files, *records.names(File))
+_KNOWN = f"(CAST(:tenant_id AS text) IS NULL OR {tenants.HAS})"
 _WILD = frozenset("*?")
 
 
@@ -43,11 +44,13 @@ class Wanted:
     """Which files of an ingestion.
 
     Attributes:
+        tenant_id: of the ingestion; None: whoever's it is.
         path_like: the beginning of a path, or a whole path with ``*`` for any characters and ``?`` for one.
         since: only files whose row changed at this instant or later.
     """
 
     ingestion_id: int
+    tenant_id: str | None = None
     status: FileStatus | None = None
     path_like: str | None = None
     since: datetime | None = None
@@ -92,9 +95,14 @@ def page(conn: Connection, wanted: Wanted, *, limit: int, after: Place | None = 
         limit: at most so many.
         after: only files that stand after this place, where the page before ended; of the kind that the order has.
         most: look at so many files at most, where a pattern is to be matched.
+
+    Raises:
+        NotKnown: the tenant has no such ingestion.
     """
     look = _look(conn, wanted, after, most)
     found = json_pages.read(conn, look.statement(wanted.status, as_json=True), look.values, limit=limit)
+    if not found.known:
+        raise tenants.no_ingestion(wanted.ingestion_id)
     return Page(items=found.items, following=look.reached if found.last is None else _place(wanted, found.last))
 
 
@@ -118,7 +126,8 @@ def _place(wanted: Wanted, file: Mapping[str, Any]) -> Place:
 
 def _look(conn: Connection, wanted: Wanted, after: Place | None, most: int) -> _Look:
     beginning, whole = _likes(records.stored_path(wanted.path_like or ""))
-    values = {"ingestion_id": wanted.ingestion_id, "beginning": beginning, "whole": whole, "most": most}
+    values = {"ingestion_id": wanted.ingestion_id, "tenant_id": wanted.tenant_id, "most": most}
+    values |= {"beginning": beginning, "whole": whole}
     if wanted.by_change:
         at, file_id = after if isinstance(after, tuple) else (wanted.since, 0)
         return _look_at_changes(conn, wanted, values | {"at": at, "id": file_id})
@@ -167,7 +176,7 @@ def _changes(columns: str, status: FileStatus | None, most: str, more: str = "")
 
 
 def _rows(sql: str, *, as_json: bool) -> str:
-    return json_pages.page(sql, _TOLD) if as_json else sql
+    return json_pages.page(sql, _TOLD, _KNOWN) if as_json else sql
 
 
 @cache

@@ -29,6 +29,12 @@ _UPGRADE_LOCK = 0x6175746F6C6F6164  # "autoload": the advisory lock of those who
 _CONNECT_SECONDS = 10
 _POOL, _OVERFLOW = 10, 30
 _IDLE_SECONDS = 30.0
+_SESSION = """
+SET TIME ZONE 'UTC';  -- instants come back in it whatever the server's zone
+SET plan_cache_mode = force_custom_plan;  -- a plan for any value is a bad one over files in all states
+SET max_parallel_workers_per_gather = 0;  -- each question is small: starting helpers takes longer than the answer
+SET jit = off;  -- likewise
+"""
 
 
 def connect(url: str) -> Engine:
@@ -45,10 +51,9 @@ def connect(url: str) -> Engine:
         pool_size=_POOL,
         max_overflow=_OVERFLOW,
         hide_parameters=True,
-        # Plans follow the values of each call: a generic plan over files in all states is a bad one.
-        connect_args={"connect_timeout": _CONNECT_SECONDS, "prepare_threshold": None, "application_name": "autoloader"},
+        connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "autoloader"},
     )
-    event.listen(engine, "connect", _speak_utc)
+    event.listen(engine, "connect", _introduce)
     event.listen(engine, "checkin", _left)
     event.listen(engine, "checkout", _require_alive)
     return engine
@@ -155,10 +160,10 @@ def _alembic(connection: Connection) -> Config:
     return config
 
 
-def _speak_utc(connection: Any, _record: object) -> None:  # noqa: ANN401  a psycopg connection, as the pool hands it
-    """Instants come back in UTC whatever the server's zone."""
+def _introduce(connection: Any, _record: object) -> None:  # noqa: ANN401  a psycopg connection, as the pool hands it
+    """Say how this session wants to be treated."""
     with connection.cursor() as cursor:
-        cursor.execute("SET TIME ZONE 'UTC'")
+        cursor.execute(_SESSION)
     connection.commit()
 
 

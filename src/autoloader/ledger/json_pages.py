@@ -28,10 +28,12 @@ class JsonPage:
     Attributes:
         items: a JSON array of objects.
         last: the last of them where more rows follow; None where they do not.
+        known: whether what the rows are of is there, as the statement says it.
     """
 
     items: str
     last: Mapping[str, Any] | None
+    known: bool
 
 
 def columns(table: Table, *names: str) -> str:
@@ -39,15 +41,17 @@ def columns(table: Table, *names: str) -> str:
     return ", ".join(_column(table, name) for name in names)
 
 
-def page(rows: str, columns_told: str) -> str:
+def page(rows: str, columns_told: str, known: str = "true") -> str:
     """SQL that gives rows as one page.
 
     Args:
         rows: SQL that gives ``:limit`` rows at most, in their order: one more than the page.
         columns_told: what of a row ``f`` is told, as ``columns`` gives it, a SELECT list.
+        known: SQL that says whether what the rows are of is there: asked along with them, it takes no time.
     """
     return f"""SELECT coalesce(json_agg(p.item ORDER BY p.place) FILTER (WHERE p.place < :limit), '[]')::text AS items,
-        (array_agg(p.item) FILTER (WHERE p.place = CAST(:limit AS bigint) - 1))[1] AS last, count(*) AS found
+        (array_agg(p.item) FILTER (WHERE p.place = CAST(:limit AS bigint) - 1))[1] AS last, count(*) AS found,
+        {known} AS known
     FROM (SELECT row_to_json(j) AS item, row_number() OVER () AS place
           FROM ({rows}) f CROSS JOIN LATERAL (SELECT {columns_told}) j) p"""
 
@@ -55,7 +59,9 @@ def page(rows: str, columns_told: str) -> str:
 def read(conn: Connection, statement: TextClause, values: Mapping[str, Any], *, limit: int) -> JsonPage:
     """A page of at most ``limit`` rows, by a statement that ``page`` made."""
     row = conn.execute(statement, dict(values) | {"limit": limit + 1}).one()
-    return JsonPage(items=row.items.replace(_NUL_STORED, _NUL_TOLD), last=row.last if row.found > limit else None)
+    return JsonPage(
+        items=row.items.replace(_NUL_STORED, _NUL_TOLD), last=row.last if row.found > limit else None, known=row.known
+    )
 
 
 def _column(table: Table, name: str) -> str:

@@ -27,10 +27,13 @@ _INGESTION = named(
     "One ingestion of a tenant by its id.",
     f"SELECT {_INGESTION_COLUMNS} FROM ingestions i WHERE i.id = :id AND i.tenant_id = :tenant_id",
 )
+HAS = "EXISTS (SELECT FROM ingestions i WHERE i.id = :ingestion_id AND i.tenant_id = :tenant_id)"
+"""Whether the tenant has the ingestion, to be asked along with what is of it."""
+
 _HAS_INGESTION = named(
     "tenants.has_ingestion",
     "Whether a tenant has an ingestion of this id.",
-    "SELECT EXISTS (SELECT FROM ingestions WHERE id = :id AND tenant_id = :tenant_id)",
+    f"SELECT {HAS}",
 )
 _INGESTIONS = named(
     "tenants.ingestions",
@@ -80,7 +83,7 @@ def ingestion(conn: Connection, tenant_id: str, ingestion_id: int) -> Ingestion:
     """
     row = conn.execute(_INGESTION, {"id": ingestion_id, "tenant_id": tenant_id}).mappings().one_or_none()
     if row is None:
-        raise _no_ingestion(ingestion_id)
+        raise no_ingestion(ingestion_id)
     return records.ingestion(row)
 
 
@@ -90,11 +93,12 @@ def require_ingestion(conn: Connection, tenant_id: str, ingestion_id: int) -> No
     Raises:
         NotKnown: it has none.
     """
-    if not conn.scalar(_HAS_INGESTION, {"id": ingestion_id, "tenant_id": tenant_id}):
-        raise _no_ingestion(ingestion_id)
+    if not conn.scalar(_HAS_INGESTION, {"ingestion_id": ingestion_id, "tenant_id": tenant_id}):
+        raise no_ingestion(ingestion_id)
 
 
-def _no_ingestion(ingestion_id: int) -> NotKnown:
+def no_ingestion(ingestion_id: int) -> NotKnown:
+    """The error that says so."""
     return NotKnown(f"there is no ingestion {ingestion_id}: it may have been deleted", field="ingestion_id")
 
 
@@ -137,7 +141,9 @@ def runs(conn: Connection, tenant_id: str, *, limit: int, ingestion_id: int | No
     Raises:
         NotKnown: the tenant has no such ingestion.
     """
-    statement, values = _runs(conn, tenant_id, ingestion_id, as_json=False)
+    if ingestion_id is not None:
+        require_ingestion(conn, tenant_id, ingestion_id)
+    statement, values = _runs(tenant_id, ingestion_id, as_json=False)
     return [records.run(row) for row in conn.execute(statement, values | {"before_id": None, "limit": limit})]
 
 
@@ -159,15 +165,16 @@ def runs_page(
     Raises:
         NotKnown: the tenant has no such ingestion.
     """
-    statement, values = _runs(conn, tenant_id, ingestion_id, status, as_json=True)
-    return json_pages.read(conn, statement, values | {"before_id": before_id}, limit=limit)
+    statement, values = _runs(tenant_id, ingestion_id, status, as_json=True)
+    found = json_pages.read(conn, statement, values | {"before_id": before_id}, limit=limit)
+    if ingestion_id is not None and not found.known:
+        raise no_ingestion(ingestion_id)
+    return found
 
 
 def _runs(
-    conn: Connection, tenant_id: str, ingestion_id: int | None, status: RunStatus | None = None, *, as_json: bool
+    tenant_id: str, ingestion_id: int | None, status: RunStatus | None = None, *, as_json: bool
 ) -> tuple[TextClause, dict[str, Any]]:
-    if ingestion_id is not None:
-        require_ingestion(conn, tenant_id, ingestion_id)
     statement = _run_statement(of_ingestion=ingestion_id is not None, in_status=status is not None, as_json=as_json)
     return statement, {"tenant_id": tenant_id, "ingestion_id": ingestion_id, "status": status}
 
@@ -176,7 +183,7 @@ def _runs(
 def _run_statement(*, of_ingestion: bool, in_status: bool, as_json: bool) -> TextClause:
     of, status = _OF_INGESTION if of_ingestion else _OF_TENANT, _IN_STATUS if in_status else ""
     rows = _RUNS.format(of=of, status=status)
-    return named(*_RUN_PAGES[of_ingestion, in_status], json_pages.page(rows, _RUN_TOLD) if as_json else rows)
+    return named(*_RUN_PAGES[of_ingestion, in_status], json_pages.page(rows, _RUN_TOLD, HAS) if as_json else rows)
 
 
 def cancel(conn: Connection, tenant_id: str, run_id: int) -> Run:

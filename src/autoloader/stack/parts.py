@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from autoloader.errors import StackError
 from autoloader.stack import ports as free_ports
-from autoloader.stack.processes import end, find, last_lines
+from autoloader.stack.processes import end, find, last_lines, said
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     import psutil
@@ -23,6 +23,8 @@ _READY_SECONDS = 60.0
 _STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.05
 _ATTEMPTS = 3
+# What EADDRINUSE reads like, and what SeaweedFS says when it looks before it listens.
+_PORT_TAKEN = ("address already in use", "port allocation failed")
 
 
 class Part(Protocol):
@@ -103,9 +105,12 @@ def take_down(parts: Sequence[Part], state: Remembered, *, deadline_seconds: flo
     return bool(running)
 
 
-def _start(part: Part, home: Home, state: Remembered, report: Callable[[str], None]) -> _Rising:
+def _start(
+    part: Part, home: Home, state: Remembered, report: Callable[[str], None], *, lost: Collection[int] = ()
+) -> _Rising:
     spoken_for = [port for name, ports in state.ports.items() if name != part.name for port in free_ports.all_of(ports)]
-    ports = free_ports.choose(part.usual_ports, remembered=state.ports.get(part.name, {}), avoid=spoken_for)
+    remembered = state.ports.get(part.name, {})
+    ports = free_ports.choose(part.usual_ports, remembered=remembered, avoid=[*spoken_for, *lost])
     log = home.log(part.name)
     log_start = log.stat().st_size if log.exists() else 0
     report(f"Starting {part.name} on 127.0.0.1:{ports[next(iter(part.usual_ports))]}")
@@ -121,9 +126,9 @@ def _await(rising: _Rising, home: Home, state: Remembered, report: Callable[[str
     deadline = time.monotonic() + _READY_SECONDS
     while True:
         code = rising.child.poll()
-        if code is not None and rising.attempt < _ATTEMPTS and _lost_a_port(state.ports[part.name]):
-            again = _start(part, home, state, report)
-            rising.child, rising.attempt = again.child, rising.attempt + 1
+        if code is not None and rising.attempt < _ATTEMPTS and _lost_a_port(rising, home, state):
+            again = _start(part, home, state, report, lost=free_ports.all_of(state.ports[part.name]))
+            rising = replace(again, attempt=rising.attempt + 1)
             continue
         if code is not None:
             raise _failed(part, f"it ended with code {code}", home, rising)
@@ -136,9 +141,11 @@ def _await(rising: _Rising, home: Home, state: Remembered, report: Callable[[str
         time.sleep(_POLL_SECONDS)
 
 
-def _lost_a_port(ports: Mapping[str, int]) -> bool:
-    """Another program took one of them between our look and the start."""
-    return not all(free_ports.is_free(port) for port in free_ports.all_of(ports))
+def _lost_a_port(rising: _Rising, home: Home, state: Remembered) -> bool:
+    """Another program took one of its ports between our look and the start; it may have let go of it since."""
+    if any(said(words, home.log(rising.part.name), since=rising.log_start) for words in _PORT_TAKEN):
+        return True
+    return not all(map(free_ports.is_free, free_ports.all_of(state.ports[rising.part.name])))
 
 
 def _failed(part: Part, why: str, home: Home, rising: _Rising) -> StackError:

@@ -138,6 +138,13 @@ def _process(pid: int) -> psutil.Process | None:
         return None
 
 
+def said(words: str, log: Path, *, since: int) -> bool:
+    """Whether a log has these words, in small letters or large ones, from byte ``since`` on."""
+    with log.open("rb") as file:
+        file.seek(since)
+        return words.casefold() in file.read().decode(errors="replace").casefold()
+
+
 def last_lines(log: Path, *, since: int = 0, count: int = 5) -> str:
     """The end of a log, from byte ``since`` on, indented for a message."""
     with log.open("rb") as file:

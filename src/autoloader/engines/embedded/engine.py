@@ -32,6 +32,7 @@ from autoloader.model import FileStatus, Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
+    from uuid import UUID
 
     from autoloader.engines import Work
     from autoloader.engines.embedded.writing import Written
@@ -119,6 +120,9 @@ class EmbeddedEngine:
                 line.drop()
                 raise
             return line.outcomes
+
+    def abandon(self, load_id: UUID) -> None:
+        """Nothing is left of a load when its process is gone."""
 
     def _connected(self, work: Work) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(

@@ -24,6 +24,7 @@ from autoloader.model import FileStatus, Outcome, Staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from uuid import UUID
 
     from pyspark.sql.connect.session import SparkSession
     from pyspark.sql.connect.shell.progress import StageInfo
@@ -87,6 +88,10 @@ class SparkEngine:
         outcomes = [_loaded(file, load.rows) for file in [*empty, *load.trusted]]
         report(Progress(files=len(outcomes), records=sum(outcome.records_ingested for outcome in outcomes)))
         return [*outcomes, *exact]
+
+    def abandon(self, load_id: UUID) -> None:
+        """Interrupt the load's session and close it for good."""
+        session.end(self._cluster, load_id)
 
     def _staged(self, work: Work, load: _Pass, report: Callable[[Progress], None]) -> Staged | None:
         """Stage what Spark reads; moves what it is not sure of to the doubted."""

@@ -26,7 +26,7 @@ _POLL_SECONDS = 0.5
 _RETRIES = 6
 _LONGEST_PAUSE_MILLISECONDS = 2000
 _SECRETS = re.compile(r"(?i)((?:token|secret|password|access[._]key)\S*?[=:]\s*)\S+")
-_LOST = ("UNAVAILABLE", "INVALID_HANDLE.SESSION", "DEADLINE_EXCEEDED", "Connection reset")
+_LOST = ("UNAVAILABLE", "INVALID_HANDLE", "OPERATION_CANCELED", "DEADLINE_EXCEEDED", "Connection reset")
 _REFUSED = ("UNAUTHENTICATED", "PERMISSION_DENIED", "CERTIFICATE_VERIFY_FAILED")
 _CHATTER = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 """Loggers of PySpark's: each error that it raises they print as well, with the whole query and the server's stack."""
@@ -82,6 +82,20 @@ def opened(cluster: Cluster, session_id: UUID) -> Iterator[SparkSession]:
         try:
             spark.conf._set_all(dict(SETTINGS), silent=False)  # noqa: SLF001  one request where ``set`` makes one each
             yield spark
+        finally:
+            _close(spark)
+
+
+def end(cluster: Cluster, session_id: UUID) -> None:
+    """Interrupt what a session still does, and close it: a client that comes back to it is refused.
+
+    Raises:
+        SparkError: as for ``opened``.
+    """
+    with translated(cluster):
+        spark = _session(cluster, session_id)
+        try:
+            spark.interruptAll()
         finally:
             _close(spark)
 
