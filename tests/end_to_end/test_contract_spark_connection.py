@@ -92,9 +92,8 @@ def test_a_bucket_that_the_cluster_may_not_read_or_does_not_have_fails_alone(
     cluster: Cluster, landing: Landing
 ) -> None:
     keys = {"access.key": "nobody", "secret.key": "planted-secret", "aws.credentials.provider": SIMPLE}
-    barred = replace(
-        cluster, reader={f"fs.s3a.{k}": v for k, v in keys.items()} | {"fs.s3a.impl.disable.cache": "true"}
-    )
+    settings = {f"fs.s3a.bucket.landing.{name}": value for name, value in keys.items()}
+    barred = replace(cluster, bucket=settings | {"fs.s3a.impl.disable.cache": "true"})
     file = landing.put("a.json", "{}\n")
     needed = Needed(table_name="lake.none.none", prefix=landing.path, file=file)
     for given in (needed, replace(needed, file=None)):

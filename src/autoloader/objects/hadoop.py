@@ -12,31 +12,33 @@ _TEMPORARY = "org.apache.hadoop.fs.s3a.TemporaryAWSCredentialsProvider"
 _SIMPLE = "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider"
 
 
-def reader_options(credentials: SourceCredentials, open_secret: OpenSecret) -> dict[str, str]:
-    """Options for one reader: they hold for what it reads and nothing else. They hold secrets.
+def bucket_settings(bucket: str, credentials: SourceCredentials, open_secret: OpenSecret) -> dict[str, str]:
+    """Settings of a session for one bucket: they come before those that the cluster has. They hold secrets.
 
+    Spark takes those out of what it tells of a session: their names hold ``access.key``, ``secret`` or ``token``.
     Empty where the ingestion says nothing: the cluster then reads with its own identity.
 
     Raises:
         UsageError, VaultError: a key cannot be had.
     """
-    options: dict[str, str] = {}
+    own: dict[str, str] = {}
     if credentials.endpoint_url is not None:
-        options |= {"fs.s3a.endpoint": credentials.endpoint_url, "fs.s3a.path.style.access": "true"}
+        own |= {"endpoint": credentials.endpoint_url, "path.style.access": "true"}
     if credentials.aws_region is not None:
-        options["fs.s3a.endpoint.region"] = credentials.aws_region
+        own["endpoint.region"] = credentials.aws_region
     key, secret, token = (
         credentials.aws_access_key_id,
         credentials.aws_secret_access_key,
         credentials.aws_session_token,
     )
     if key is not None and secret is not None:
-        options |= {
-            "fs.s3a.access.key": open_secret("aws_access_key_id", key),
-            "fs.s3a.secret.key": open_secret("aws_secret_access_key", secret),
-            "fs.s3a.aws.credentials.provider": _TEMPORARY if token else _SIMPLE,
+        own |= {
+            "access.key": open_secret("aws_access_key_id", key),
+            "secret.key": open_secret("aws_secret_access_key", secret),
+            "aws.credentials.provider": _TEMPORARY if token else _SIMPLE,
         }
     if token is not None:
-        options["fs.s3a.session.token"] = open_secret("aws_session_token", token)
+        own["session.token"] = open_secret("aws_session_token", token)
+    settings = {f"fs.s3a.bucket.{bucket}.{name}": value for name, value in own.items()}
     # A client is otherwise shared by all who read the bucket, whatever their keys.
-    return options | {"fs.s3a.impl.disable.cache": "true"} if options else {}
+    return settings | {"fs.s3a.impl.disable.cache": "true"} if own else {}

@@ -68,7 +68,7 @@ def examine(cluster: Cluster, needed: Needed) -> list[Part]:
             _part("spark", lambda: _version(spark)),
             _part("iceberg", lambda: _extension(spark)),
             _part("table", lambda: _table(spark, needed)),
-            _part("bucket", lambda: _bucket(spark, needed, cluster.reader)),
+            _part("bucket", lambda: _bucket(spark, needed)),
         ]
 
 
@@ -135,17 +135,16 @@ def _table(spark: SparkSession, needed: Needed) -> str:
     return f"it sees the table {name} as it is here"
 
 
-def _bucket(spark: SparkSession, needed: Needed, reader: Mapping[str, str]) -> str:
+def _bucket(spark: SparkSession, needed: Needed) -> str:
     from pyspark.errors import PySparkException  # noqa: PLC0415  likewise
 
-    reading = spark.read.options(**reader)
     file = needed.file
     if file is not None and named_as_it_is(file):
         # Of a text only the beginning is read, however long the file is.
-        reading.format("text").load(THEIRS + file.removeprefix(OURS)).limit(1).toArrow()
+        spark.read.format("text").load(THEIRS + file.removeprefix(OURS)).limit(1).toArrow()
         return f"it reads the bucket ({file})"
     try:
-        listed = reading.format("binaryFile").load(THEIRS + needed.prefix.removeprefix(OURS))
+        listed = spark.read.format("binaryFile").load(THEIRS + needed.prefix.removeprefix(OURS))
         listed.select("length").limit(1).toArrow()
     except PySparkException as error:
         if error.getCondition() != _NO_SUCH_PATH:

@@ -119,7 +119,7 @@ class SparkEngine:
                 return False
             given = source(load.trusted)
             try:
-                rows = load.reader.rows(spark, given, self._cluster.reader)
+                rows = load.reader.rows(spark, given)
                 stage(spark, rows, work.table_name, str(work.load_id))
             except PySparkException as error:
                 named = named_in(str(error), given.files)

@@ -54,12 +54,14 @@ class Cluster:
     Attributes:
         url: ``sc://host:port``, perhaps with parameters (``/;use_ssl=true``).
         token: sent over TLS, or to ``localhost``.
-        reader: Hadoop's options for the bucket of the ingestion; nothing where the cluster has an identity of its own.
+        bucket: Hadoop's settings for the bucket of the ingestion, which hold in one session; nothing where the cluster
+            reads it with its own identity. They are not given as options of a reader: those are part of the request,
+            which Spark writes into its event log and shows in its UI as it is.
     """
 
     url: str
     token: str | None = field(default=None, repr=False)
-    reader: Mapping[str, str] = field(default_factory=dict, repr=False)
+    bucket: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def address(self, session_id: UUID) -> str:
         """With who we are; holds the token."""
@@ -80,7 +82,8 @@ def opened(cluster: Cluster, session_id: UUID) -> Iterator[SparkSession]:
     with translated(cluster):
         spark = _session(cluster, session_id)
         try:
-            spark.conf._set_all(dict(SETTINGS), silent=False)  # noqa: SLF001  one request where ``set`` makes one each
+            settings = {**SETTINGS, **cluster.bucket}
+            spark.conf._set_all(settings, silent=False)  # noqa: SLF001  one request where ``set`` makes one each
             yield spark
         finally:
             _close(spark)
