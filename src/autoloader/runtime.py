@@ -158,7 +158,7 @@ class Runtime:
         """As ``connection.reach``."""
         from autoloader.connection import reach  # noqa: PLC0415  see the module's first lines
 
-        cluster = None if ingestion.engine is EngineName.EMBEDDED else self.cluster(ingestion)
+        cluster = self.cluster(ingestion) if self._uses_spark(ingestion) else None
         with self.open_store(ingestion) as store:
             return reach(ingestion, store, cluster, self._needed)
 
@@ -198,11 +198,25 @@ class Runtime:
             case EngineName.EMBEDDED:
                 return self.embedded()
             case EngineName.SPARK:
-                from autoloader.engines.spark import SparkEngine  # noqa: PLC0415  likewise
+                return self._spark(ingestion)
+            case EngineName.AUTO if self._uses_spark(ingestion):
+                from autoloader.engines.choosing import Choosing  # noqa: PLC0415  likewise
 
-                return SparkEngine(self.cluster(ingestion), self.embedded())
+                return Choosing(self.embedded(), self._spark(ingestion))
+            case EngineName.AUTO:
+                return self.embedded()
             case _:
                 assert_never(ingestion.engine)
+
+    def _spark(self, ingestion: NewIngestion) -> Engine:
+        from autoloader.engines.spark import SparkEngine  # noqa: PLC0415  see the module's first lines
+
+        return SparkEngine(self.cluster(ingestion), self.embedded())
+
+    def _uses_spark(self, ingestion: NewIngestion) -> bool:
+        """Whether a load of it may be done by Spark: where no server is named, ``auto`` means this process."""
+        named = ingestion.spark_connect_url or self.connections.spark_connect_url
+        return ingestion.engine is EngineName.SPARK or (ingestion.engine is EngineName.AUTO and named is not None)
 
     def cluster(self, ingestion: NewIngestion) -> Cluster:
         """Where the Spark Connect server of an ingestion answers, and how it reads the ingestion's bucket.
@@ -242,7 +256,7 @@ class Runtime:
             ingestion.table_properties,
             alone=lambda: alone(self.database, f"make {ingestion.table_name}"),
         )
-        return allow_staging(table) if ingestion.engine is EngineName.SPARK else table
+        return allow_staging(table) if self._uses_spark(ingestion) else table
 
     def open_table(self, name: str) -> Table | None:
         """A table by its full name ``catalog.database.table``; None when there is none."""
