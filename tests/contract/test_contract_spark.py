@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import pytest
 
 from autoloader import defining
 from autoloader.engines.spark import SparkEngine, session
-from autoloader.engines.spark.sources import named_in, readable, source, theirs
+from autoloader.engines.spark.sources import changed, named_in, readable, source, theirs
 from autoloader.errors import LeaseLost, SparkMisconfigured, SparkUnavailable, UsageError
 from autoloader.lake.data_files import discard
 from autoloader.model import EngineName, FileStatus, FormatType, SourceCredentials
@@ -127,9 +128,34 @@ def test_sparks_names_of_files_are_told_from_ours(on_spark: SparkLoads) -> None:
     assert not readable(replace(file, path="s3://b/_hidden.json"))
     assert not readable(replace(file, path="s3://b/what?.json"))
     assert not readable(replace(file, path="s3://b/x.zst"))
-    given = source([replace(file, path=f"s3://b/dt={day}/{n}.json") for day in range(3) for n in range(20)])
+    names = [on_spark.landing.put(f"dt={day}/{n}.json", "{}") for day in range(3) for n in range(20)]
+    found = [each for each in on_spark.files() if each.path in names]
+    given = source(found, on_spark.store)
     assert given.by_folder
-    assert given.paths == ["s3a://b/dt=0/", "s3a://b/dt=1/", "s3a://b/dt=2/"]
+    folder = on_spark.landing.path.replace("s3://", "s3a://")  # type: ignore[attr-defined]
+    assert given.paths == [f"{folder}dt={day}/" for day in range(3)]
+    assert not source(found[:20], on_spark.store).by_folder, "a few are named one by one"
+
+
+def test_files_in_a_crowd_of_others_are_named_one_by_one(on_spark: SparkLoads) -> None:
+    for name in range(33):
+        on_spark.landing.put(f"{name:02}.json", '{"id": 1}')
+    found = on_spark.files()
+    assert source(found, on_spark.store).by_folder
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda at: on_spark.landing.put(f"old/{at}.json", ""), range(30 * 33)))
+    given = source(found, on_spark.store)
+    assert not given.by_folder
+    assert len(given.paths) == len(found)
+    wrong = replace(found[0], etag="other")
+    assert changed(on_spark.store, [wrong, *found[1:]], by_folder=False) == [wrong]
+    result = on_spark.load("id BIGINT", files=found)
+    assert result.values("id") == [1] * 33
+
+
+def test_spark_names_the_files_that_it_cannot_read(on_spark: SparkLoads) -> None:
+    (file,) = _one(on_spark, "7.json")
+    given = source([replace(file, path="s3://b/dt=1/7.json")], on_spark.store)
     assert named_in("while reading file s3a://b/dt=1/7.json. SQLSTATE", given.files) == ["s3a://b/dt=1/7.json"]
 
 

@@ -49,12 +49,14 @@ class _Pass:
         trusted: files that Spark reads.
         doubted: files that the exact engine judges.
         rows: of the staged snapshot, by path.
+        by_folder: whether the trusted ones are most of what is in their folders.
     """
 
     reader: Reader | None
     trusted: list[ClaimedFile]
     doubted: list[ClaimedFile]
     rows: Mapping[str, Rows] = field(default_factory=dict)
+    by_folder: bool = False
 
     def doubt(self, files: Sequence[ClaimedFile]) -> None:
         """Leave these to the exact engine."""
@@ -106,7 +108,7 @@ class SparkEngine:
             spark.clearProgressHandlers()
             snapshot_id, load.rows = staged_rows(spark, work.table_name, str(work.load_id))
         load.doubt([file for file in load.trusted if not _sure(load.rows.get(file.path))])
-        load.doubt(changed(work.store, load.trusted))
+        load.doubt(changed(work.store, load.trusted, by_folder=load.by_folder))
         reported.rest(load.trusted)
         return Staged(snapshot_id=snapshot_id, wap_id=str(work.load_id))
 
@@ -117,7 +119,8 @@ class SparkEngine:
         for attempt in range(_TRIES + 1):
             if not load.trusted or load.reader is None:
                 return False
-            given = source(load.trusted)
+            given = source(load.trusted, work.store)
+            load.by_folder = given.by_folder
             try:
                 rows = load.reader.rows(spark, given)
                 stage(spark, rows, work.table_name, str(work.load_id))
