@@ -19,7 +19,7 @@ from autoloader.ledger.database import connect, require_current, transaction
 from autoloader.ledger.locks import alone
 from autoloader.ledger.sealing import reseal_all
 from autoloader.model import EngineName, RunTrigger
-from autoloader.objects.hadoop import bucket_settings
+from autoloader.objects.hadoop import bucket_settings, scheme_of
 from autoloader.objects.paths import parse_source_path
 from autoloader.objects.s3 import open_s3
 from autoloader.plan import Lease, LoadLimits
@@ -240,7 +240,7 @@ class Runtime:
             )
         bucket = parse_source_path(ingestion.source_path).bucket
         keys = bucket_settings(bucket, ingestion.source_credentials, self.vault.open)
-        return Cluster(url=url, token=given, bucket=keys)
+        return Cluster(url=url, token=given, bucket=keys, scheme=scheme_of(keys))
 
     def ensure_table(self, ingestion: Ingestion) -> Table:
         """The table of an ingestion, made if it is not there."""

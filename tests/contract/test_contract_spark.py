@@ -19,7 +19,7 @@ from autoloader.engines.spark.sources import changed, named_in, readable, source
 from autoloader.errors import LeaseLost, SparkMisconfigured, SparkUnavailable, UsageError
 from autoloader.lake.data_files import discard
 from autoloader.model import EngineName, FileStatus, FormatType, SourceCredentials
-from autoloader.objects.hadoop import bucket_settings
+from autoloader.objects.hadoop import bucket_settings, scheme_of
 from autoloader.runtime import Runtime
 from autoloader.settings import Settings
 
@@ -117,7 +117,10 @@ def test_keys_of_an_ingestion_reach_the_reader_of_its_bucket_and_nothing_else(mo
     options = bucket_settings("b", keys, look_up)
     own = "fs.s3a.bucket.b."
     assert (options[f"{own}access.key"], options[f"{own}secret.key"]) == ("the key", "the secret")
-    assert options["fs.s3a.impl.disable.cache"] == "true", "no client is shared with other readers"
+    scheme = scheme_of(options)
+    assert options[f"fs.{scheme}.impl"].endswith(".S3AFileSystem"), "no client is shared with other readers"
+    monkeypatch.setenv("SECRET", "another secret")
+    assert scheme_of(bucket_settings("b", keys, look_up)) != scheme != scheme_of({}) == "s3a"
     assert bucket_settings("b", SourceCredentials(), look_up) == {}, "the cluster's own identity"
 
 

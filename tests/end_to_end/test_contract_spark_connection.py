@@ -93,7 +93,8 @@ def test_a_bucket_that_the_cluster_may_not_read_or_does_not_have_fails_alone(
 ) -> None:
     keys = {"access.key": "nobody", "secret.key": "planted-secret", "aws.credentials.provider": SIMPLE}
     settings = {f"fs.s3a.bucket.landing.{name}": value for name, value in keys.items()}
-    barred = replace(cluster, bucket=settings | {"fs.s3a.impl.disable.cache": "true"})
+    own = {"fs.s3a-nobody.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem"}
+    barred = replace(cluster, bucket=settings | own, scheme="s3a-nobody")
     file = landing.put("a.json", "{}\n")
     needed = Needed(table_name="lake.none.none", prefix=landing.path, file=file)
     for given in (needed, replace(needed, file=None)):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from autoloader.engines.spark import session
-from autoloader.engines.spark.sources import OURS, THEIRS, named_as_it_is
+from autoloader.engines.spark.sources import named_as_it_is, under
 from autoloader.engines.spark.sql import quote, table
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def examine(cluster: Cluster, needed: Needed) -> list[Part]:
             _part("spark", lambda: _version(spark)),
             _part("iceberg", lambda: _extension(spark)),
             _part("table", lambda: _table(spark, needed)),
-            _part("bucket", lambda: _bucket(spark, needed)),
+            _part("bucket", lambda: _bucket(spark, needed, cluster.scheme)),
         ]
 
 
@@ -135,16 +135,16 @@ def _table(spark: SparkSession, needed: Needed) -> str:
     return f"it sees the table {name} as it is here"
 
 
-def _bucket(spark: SparkSession, needed: Needed) -> str:
+def _bucket(spark: SparkSession, needed: Needed, scheme: str) -> str:
     from pyspark.errors import PySparkException  # noqa: PLC0415  likewise
 
     file = needed.file
     if file is not None and named_as_it_is(file):
         # Of a text only the beginning is read, however long the file is.
-        spark.read.format("text").load(THEIRS + file.removeprefix(OURS)).limit(1).toArrow()
+        spark.read.format("text").load(under(scheme, file)).limit(1).toArrow()
         return f"it reads the bucket ({file})"
     try:
-        listed = spark.read.format("binaryFile").load(THEIRS + needed.prefix.removeprefix(OURS))
+        listed = spark.read.format("binaryFile").load(under(scheme, needed.prefix))
         listed.select("length").limit(1).toArrow()
     except PySparkException as error:
         if error.getCondition() != _NO_SUCH_PATH:

@@ -119,7 +119,7 @@ class SparkEngine:
         for attempt in range(_TRIES + 1):
             if not load.trusted or load.reader is None:
                 return False
-            given = source(load.trusted, work.store)
+            given = source(load.trusted, work.store, self._cluster.scheme)
             load.by_folder = given.by_folder
             try:
                 rows = load.reader.rows(spark, given)

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import structlog
 
 from autoloader.errors import LeaseLost, SparkMisconfigured, SparkUnavailable, UsageError
+from autoloader.objects.hadoop import SCHEME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -57,11 +58,13 @@ class Cluster:
         bucket: Hadoop's settings for the bucket of the ingestion, which hold in one session; nothing where the cluster
             reads it with its own identity. They are not given as options of a reader: those are part of the request,
             which Spark writes into its event log and shows in its UI as it is.
+        scheme: of the paths that are read with them.
     """
 
     url: str
     token: str | None = field(default=None, repr=False)
     bucket: Mapping[str, str] = field(default_factory=dict, repr=False)
+    scheme: str = SCHEME
 
     def address(self, session_id: UUID) -> str:
         """With who we are; holds the token."""
