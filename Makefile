@@ -64,7 +64,7 @@ format: setup ## Format the code and mend what can be mended by a tool
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## Ours, the bare limit and dlt on the same data; writes docs/benchmarks.md
+bench: setup $(if $(SPARK_CAN),spark) ## Ours, the bare limit, dlt and Spark on the same data; writes docs/benchmarks.md
 	$(BIN)/python bench/run.py
 
 docs: setup ## Write the generated reference pages again

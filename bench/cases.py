@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from crews import FAIR, LARGE_ONE, LAST_SMALL, SHARED, TEN, TWO
 from data import Dataset
 from faults import CONTENDED, EIGHT, PROTOCOL, RESCUE, RESCUED, WHOLE_LOAD
-from races import DLT, LIMIT, OURS
+from races import BATCH, DLT, LIMIT, ON_SPARK, OURS, STREAM
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +23,9 @@ class Case:
     contestants: tuple[str, ...] = ()
     size_bytes: int = 0
 
+
+SPARK = ("spark-small", "spark-large")
+"""Cases that need Spark: on the data of ``small`` and ``large``."""
 
 FULL = (
     Case(
@@ -57,6 +60,14 @@ FULL = (
     Case(
         dataset=Dataset(name=PROTOCOL, title="10,000 files: the protocol", files=10_000, records_per_file=100),
         contestants=(WHOLE_LOAD,),
+    ),
+    Case(
+        dataset=Dataset(name=SPARK[0], title="10,000 files of 22 KB, on Spark", files=10_000, records_per_file=100),
+        contestants=(OURS, ON_SPARK, BATCH, STREAM),
+    ),
+    Case(
+        dataset=Dataset(name=SPARK[1], title="20 files of 11 MB, on Spark", files=20, records_per_file=50_000),
+        contestants=(OURS, ON_SPARK, BATCH, STREAM),
     ),
     Case(dataset=Dataset(name="tiny", title="100,000 known files, nothing new", files=100_000, records_per_file=1)),
 )

@@ -1,4 +1,4 @@
-"""Who takes part: ours, the bare limit and dlt, each as a command on a fresh table, with its own folder."""
+"""Who takes part: ours, the bare limit, dlt and Spark, each as a command on a fresh table, with its own folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sqlalchemy import make_url
 
 from data import SCHEMA
 from dlt_environment import PYTHON as DLT_PYTHON
-from place import BUCKET, CATALOG, NAMESPACE, catalog_variables, store_variables
+from place import BUCKET, CATALOG, NAMESPACE, catalog_variables, spark_variables, store_variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,7 +76,7 @@ class Arena:
         self.catalog = connections.catalogs[CATALOG]
         load_catalog(CATALOG, **self.catalog).create_namespace_if_not_exists(NAMESPACE)
 
-    def ours(self, dataset: Dataset, label: str) -> Attempt:
+    def ours(self, dataset: Dataset, label: str, engine: str = "embedded") -> Attempt:
         """``autoloader run`` on a fresh ledger; the ingestion is made before the clock starts, the table within."""
         database = f"bench_{label}"
         self._execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
@@ -86,7 +86,7 @@ class Arena:
         surroundings["AUTOLOADER_HOME"] = str(folder)
         creation = [AUTOLOADER, "create", INGESTION, "--source", f"s3://{BUCKET}/{dataset.prefix}"]
         creation += ["--pattern", "*.ndjson", "--format", "json", "--schema", SCHEMA]
-        creation += ["--table", f"{CATALOG}.{NAMESPACE}.{label}"]
+        creation += ["--table", f"{CATALOG}.{NAMESPACE}.{label}", "--engine", engine]
         for command in ([AUTOLOADER, "db", "upgrade"], creation):
             subprocess.run(command, env=surroundings, cwd=folder, check=True, stdout=subprocess.DEVNULL)
         return Attempt(
@@ -97,6 +97,24 @@ class Arena:
             catalog=self.catalog,
             database=database,
         )
+
+    def on_spark(self, dataset: Dataset, label: str) -> Attempt:
+        """The same with the engine ``spark``."""
+        return self.ours(dataset, label, engine="spark")
+
+    def spark_batch(self, dataset: Dataset, label: str) -> Attempt:
+        """Spark by itself: ``spark_ways.py batch``."""
+        return self._spark("batch", dataset, label)
+
+    def spark_stream(self, dataset: Dataset, label: str) -> Attempt:
+        """Spark's Structured Streaming: ``spark_ways.py stream``."""
+        return self._spark("stream", dataset, label)
+
+    def _spark(self, way: str, dataset: Dataset, label: str) -> Attempt:
+        folder, surroundings = self._surroundings(label)
+        target = [f"s3a://{BUCKET}/{dataset.prefix}", f"{CATALOG}.{NAMESPACE}.{label}"]
+        command = [sys.executable, str(HERE / "spark_ways.py"), way, *target, (folder / "checkpoint").as_uri()]
+        return Attempt(command=command, environment=surroundings, folder=folder, table=label, catalog=self.catalog)
 
     def service(self, label: str) -> Attempt:
         """``autoloader serve`` on an empty database, with no ledger in it yet."""
@@ -150,7 +168,8 @@ class Arena:
         folder = self.folder / label
         folder.mkdir()
         own = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(folder), "TMPDIR": str(folder)}
-        return folder, own | store_variables(self.connections) | catalog_variables(CATALOG, self.catalog)
+        variables = spark_variables(self.connections) | store_variables(self.connections)
+        return folder, own | variables | catalog_variables(CATALOG, self.catalog)
 
     def _execute(self, statement: sql.Composed) -> None:
         url = make_url(self.connections.database_url).set(drivername="postgresql")

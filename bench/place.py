@@ -34,6 +34,15 @@ def store_variables(connections: Connections) -> dict[str, str]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+def spark_variables(connections: Connections) -> dict[str, str]:
+    """The variables by which ``autoloader`` and Spark's own client find Spark Connect; none where it is not there."""
+    url, token = connections.spark_connect_url, connections.spark_connect_token
+    if url is None or token is None:
+        return {}
+    ours = {"AUTOLOADER_SPARK_CONNECT_URL": url, "AUTOLOADER_SPARK_CONNECT_TOKEN": token}
+    return ours | {"SPARK_REMOTE": f"{url}/;token={token}"}
+
+
 def catalog_variables(name: str, properties: Mapping[str, str]) -> dict[str, str]:
     """The variables by which PyIceberg knows a catalog of this name."""
     start = f"PYICEBERG_CATALOG__{name.upper()}__"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from crews import FAIR, LARGE_ONE, LAST_SMALL, SHARED, TEN, TWO
 from faults import CONTENDED, EIGHT, LEASE_SECONDS, PROTOCOL, RESCUE, RESCUED, WHOLE_LOAD
-from races import AGAIN, DLT, LIMIT, LISTING, OURS, START
+from races import AGAIN, BATCH, DLT, LIMIT, LISTING, ON_SPARK, OURS, START, STREAM
 from service import FLAT_OUT
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ MOST_HUGE_BYTES = GIB
 MOST_SECONDS_KNOWN = 1.5
 MOST_TIMES_LISTING = 5
 MOST_TIMES_TWO = 1.1
+MOST_TIMES_BATCH_SMALL = 1.0
+MOST_TIMES_BATCH_LARGE = 1.3
+LEAST_TIMES_STREAM = 10
 MOST_ANSWER_SECONDS = 0.1
 MOST_SECONDS_AFTER_LEASE = 15
 LEAST_COMMITS = 5
@@ -169,6 +172,30 @@ def _protocol(figures: Figures) -> Verdict:
     return Verdict(promise, f"< {MOST_FOR_PROTOCOL:.0%}", f"{found:.1%}", found < MOST_FOR_PROTOCOL)
 
 
+def _spark_small(figures: Figures) -> Verdict:
+    found = figures.ratio("spark-small", ON_SPARK, BATCH)
+    promise = "10,000 small files on Spark: times plain Spark batch"
+    return Verdict(promise, f"≤ {MOST_TIMES_BATCH_SMALL:.1f}", f"{found:.2f}", found <= MOST_TIMES_BATCH_SMALL)
+
+
+def _spark_stream(figures: Figures) -> Verdict:
+    found = figures.ratio("spark-small", ON_SPARK, STREAM)
+    promise = "10,000 small files on Spark: times Structured Streaming"
+    return Verdict(promise, "< 1.0", f"{found:.2f}", found < 1)
+
+
+def _spark_large(figures: Figures) -> Verdict:
+    found = figures.ratio("spark-large", ON_SPARK, BATCH)
+    promise = "20 large files on Spark: times plain Spark batch"
+    return Verdict(promise, f"≤ {MOST_TIMES_BATCH_LARGE}", f"{found:.2f}", found <= MOST_TIMES_BATCH_LARGE)
+
+
+def _stream_embedded(figures: Figures) -> Verdict:
+    found = figures.ratio("spark-small", STREAM, OURS)
+    promise = "10,000 small files, engine embedded: times as fast as Structured Streaming"
+    return Verdict(promise, f"≥ {LEAST_TIMES_STREAM}", f"{found:.1f}", found >= LEAST_TIMES_STREAM)
+
+
 _PROMISES: list[tuple[set[tuple[str, str]], Callable[[Figures], Verdict]]] = [
     ({("small", OURS), ("small", LIMIT)}, _small_speed),
     ({("small", OURS), ("small", DLT)}, _small_dlt),
@@ -182,5 +209,9 @@ _PROMISES: list[tuple[set[tuple[str, str]], Callable[[Figures], Verdict]]] = [
     ({(RESCUE, RESCUED)}, _rescue),
     ({(CONTENDED, EIGHT)}, _contended),
     ({(PROTOCOL, WHOLE_LOAD)}, _protocol),
+    ({("spark-small", ON_SPARK), ("spark-small", BATCH)}, _spark_small),
+    ({("spark-small", ON_SPARK), ("spark-small", STREAM)}, _spark_stream),
+    ({("spark-large", ON_SPARK), ("spark-large", BATCH)}, _spark_large),
+    ({("spark-small", OURS), ("spark-small", STREAM)}, _stream_embedded),
     ({("tiny", AGAIN), ("tiny", START), ("tiny", LISTING)}, _many_known),
 ]

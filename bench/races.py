@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from data import Dataset
 
 OURS, LIMIT, DLT = "autoloader", "bare limit", "dlt"
+ON_SPARK, BATCH, STREAM = "autoloader on spark", "spark batch", "spark streaming"
 FIRST, AGAIN, LISTING, START = "first run", "nothing new", "bare listing", "start only"
 FILES_PER_LOAD = 10_000
 START_CODE = "import autoloader.cli.runs, autoloader.control.direct, autoloader.runtime"
@@ -43,7 +44,14 @@ class Figure:
 
 def race(arena: Arena, dataset: Dataset, names: Sequence[str], rounds: int) -> list[Figure]:
     """Every contestant loads the data set into a fresh table, in each round in the same order."""
-    makers: Mapping[str, Callable[[Dataset, str], Attempt]] = {OURS: arena.ours, LIMIT: arena.limit, DLT: arena.dlt}
+    makers: Mapping[str, Callable[[Dataset, str], Attempt]] = {
+        OURS: arena.ours,
+        LIMIT: arena.limit,
+        DLT: arena.dlt,
+        ON_SPARK: arena.on_spark,
+        BATCH: arena.spark_batch,
+        STREAM: arena.spark_stream,
+    }
     figures = []
     for number in range(1, rounds + 1):
         for name in names:
@@ -77,13 +85,13 @@ def _load(attempt: Attempt, dataset: Dataset, name: str, number: int) -> Figure:
 
 
 def _snapshots(name: str, dataset: Dataset) -> int:
-    """One for each load of ours; the others load everything at once."""
+    """One for each load of ours that lands; the others load everything at once."""
     return -(-dataset.files // FILES_PER_LOAD) if name in {OURS, FIRST} else 1
 
 
 def _inside(name: str, measured: Measured, dataset: Dataset) -> float | None:
     """What the process says of itself; whether it saw the files it should have seen is checked here."""
-    if name in {DLT, START}:
+    if name in {DLT, START, BATCH, STREAM}:
         return None
     answer = json.loads(measured.output)
     if name in {LIMIT, LISTING}:
@@ -98,7 +106,7 @@ def _inside(name: str, measured: Measured, dataset: Dataset) -> float | None:
 
 def _figure(measured: Measured, dataset: Dataset, *, name: str, number: int, snapshots: int | None = None) -> Figure:
     print(
-        f"  round {number}  {name:<12} {measured.wall_seconds:8.2f} s  {measured.cpu_seconds:8.2f} s of processor  "
+        f"  round {number}  {name:<19} {measured.wall_seconds:8.2f} s  {measured.cpu_seconds:8.2f} s of processor  "
         f"{measured.peak_bytes / 1e6:6.0f} MB",
         flush=True,
     )
@@ -115,4 +123,4 @@ def _figure(measured: Measured, dataset: Dataset, *, name: str, number: int, sna
 
 
 def _label(dataset: Dataset, name: str, number: int) -> str:
-    return f"{dataset.name}_{name.replace(' ', '_')}_{number}"
+    return f"{dataset.name}_{name}_{number}".replace(" ", "_").replace("-", "_")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from crews import LARGE_ONE, LAST_SMALL, TEN, TWO
 from faults import EIGHT, RESCUED, WHOLE_LOAD
 from promises import GIB, MB, Figures, Verdict, service_verdicts, verdicts
-from races import AGAIN, DLT, FIRST, LIMIT, LISTING, OURS, START, Figure
+from races import AGAIN, BATCH, DLT, FIRST, LIMIT, LISTING, ON_SPARK, OURS, START, STREAM, Figure
 from service import FLAT_OUT, Answers
 
 if TYPE_CHECKING:
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from cases import Case
 
-ORDER = (OURS, LIMIT, DLT, FIRST, AGAIN, LISTING, START, TWO, TEN, LARGE_ONE, LAST_SMALL, RESCUED, EIGHT, WHOLE_LOAD)
+ORDER = (
+    *(OURS, ON_SPARK, BATCH, STREAM, LIMIT, DLT, FIRST, AGAIN, LISTING, START),
+    *(TWO, TEN, LARGE_ONE, LAST_SMALL, RESCUED, EIGHT, WHOLE_LOAD),
+)
 
 HOW = """\
 ## How it was measured
@@ -41,6 +44,11 @@ memory is the highest of all rounds.
   into Iceberg by its filesystem destination. Its catalog is a SQLite file, since the stack's REST catalog keeps tables
   in a bucket of their own while dlt wants table and state in one. Nested values stay JSON text in their row, which
   spares it child tables.
+- **autoloader on spark** is the same `autoloader run` with `engine: spark`; **spark batch** and **spark streaming** are
+  `bench/spark_ways.py`: Spark reading the same prefix as JSON with the explicit schema, by `writeTo(…).create()` and by
+  Structured Streaming with the trigger `availableNow`, into a new Iceberg table. All three talk to one Spark Connect
+  server of the stack, in local mode with every core and 2 GiB, that is up before the clock and has loaded a little in
+  each of the ways. Time counts from the start of the client to its end; processor and memory are those of the client.
 - **bare listing** is obstore listing the same prefix; its time is taken without its start.
 - **2 workers**, **10 workers** are so many `autoloader worker --concurrency 1` processes, up before the clock and
   warmed up by loading the same files into another table, with loads of 500 files; the time is from the trigger of the
@@ -161,7 +169,7 @@ def _row(figures: Figures, case: Case, name: str, names: Sequence[str]) -> list[
     own = figures.of(case.dataset.name, name)
     walls = [figure.wall_seconds for figure in own]
     wall = median(walls)
-    loads = name in {OURS, LIMIT, DLT, FIRST, TWO, TEN, LARGE_ONE, EIGHT, WHOLE_LOAD}
+    loads = name in {OURS, ON_SPARK, BATCH, STREAM, LIMIT, DLT, FIRST, TWO, TEN, LARGE_ONE, EIGHT, WHOLE_LOAD}
     compared = OURS in names and name != OURS
     return [
         name,

@@ -1,4 +1,4 @@
-"""``make bench``: starts a stack of its own, races ours against the bare limit and dlt, writes docs/benchmarks.md."""
+"""``make bench``: on a stack of its own races ours against the bare limit, dlt and Spark, writes docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import crews
 import faults
 import service
+import spark_server
 from autoloader.stack import Stack
-from cases import FULL, Case, quick
+from cases import FULL, SPARK, Case, quick
 from contestants import Arena
 from data import upload
 from dlt_environment import ROOT, make_dlt_environment
@@ -27,7 +28,6 @@ from report import Results, page, read, written
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from autoloader.settings import Connections
     from data import Dataset
     from service import Answers
 
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="autoloader-bench-") as folder:
         stack = Stack(Path(folder) / "stack")
         try:
-            figures, cases, answers = bench(stack.start(), Path(folder), options)
+            figures, cases, answers = bench(stack, Path(folder), options)
         finally:
             stack.stop()
     if options.write:
@@ -74,24 +74,33 @@ def write(results: Results) -> None:
     print(f"Written: {PAGE.relative_to(ROOT)}, {RESULTS.relative_to(ROOT)}")
 
 
-def bench(
-    connections: Connections, folder: Path, options: argparse.Namespace
-) -> tuple[list[Figure], list[Case], list[Answers]]:
-    """Make the data of each chosen case and race on it; ask the API."""
+def bench(stack: Stack, folder: Path, options: argparse.Namespace) -> tuple[list[Figure], list[Case], list[Answers]]:
+    """Race on each chosen case and ask the API; Spark comes last, so that its server takes nothing from the others."""
     attempts = folder / "attempts"
     attempts.mkdir()
-    arena = Arena(connections, attempts)
-    store = open_bucket(BUCKET, store_variables(connections))
+    arena = Arena(stack.start(), attempts)
+    figures, cases = raced(arena, [case for case in options.cases if case.dataset.name not in SPARK], options)
+    answers = service.ask(arena, service.QUICK if options.quick else service.Size()) if options.service else []
+    on_spark = [case for case in options.cases if case.dataset.name in SPARK]
+    if on_spark:
+        print("\nStarting Spark and warming it up …", flush=True)
+        more, others = raced(spark_server.with_spark(folder / "stack", attempts), on_spark, options)
+        figures, cases = figures + more, cases + others
+    return figures, cases, answers
+
+
+def raced(arena: Arena, chosen_cases: Sequence[Case], options: argparse.Namespace) -> tuple[list[Figure], list[Case]]:
+    """Make the data of each case and race on it."""
+    store = open_bucket(BUCKET, store_variables(arena.connections))
     figures, cases = [], []
-    for chosen in options.cases:
+    for chosen in chosen_cases:
         print(f"\n{chosen.dataset.title}: making the data …", flush=True)
         began = time.perf_counter()
         case = replace(chosen, size_bytes=upload(store, chosen.dataset))
         print(f"  {case.size_bytes / 1e6:,.0f} MB in {time.perf_counter() - began:.0f} s", flush=True)
         figures += measured(arena, case, options)
         cases.append(case)
-    answers = service.ask(arena, service.QUICK if options.quick else service.Size()) if options.service else []
-    return figures, cases, answers
+    return figures, cases
 
 
 def measured(arena: Arena, case: Case, options: argparse.Namespace) -> list[Figure]:
@@ -130,13 +139,18 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         "--write", action="store_true", help="write what --only measured into the page, beside the rest"
     )
     parser.add_argument("--repeat", type=int, help="rounds (3, or 1 with --quick)")
+    parser.add_argument("--no-spark", dest="spark", action="store_false", help="without the cases that need Spark")
     parser.add_argument("--no-dlt", dest="dlt", action="store_false", help="without dlt; writes nothing")
     options = parser.parse_args(arguments)
     complete = options.dlt and not options.quick and options.only == names
     options.write = complete or (options.write and not options.quick)
     options.repeat = options.repeat or (1 if options.quick else 3)
     options.service = service.SERVICE in options.only
-    chosen = [case for case in FULL if case.dataset.name in options.only]
+    lacking = spark_server.missing() if options.spark and set(SPARK) & set(options.only) else None
+    if lacking is not None:
+        print(f"Without the cases {' and '.join(SPARK)}, which stay as they were: {lacking}", flush=True)
+    left_out = SPARK if lacking is not None or not options.spark else ()
+    chosen = [case for case in FULL if case.dataset.name in options.only and case.dataset.name not in left_out]
     options.cases = [quick(case) for case in chosen] if options.quick else chosen
     return options
 

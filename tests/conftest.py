@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from autoloader.settings import Connections
 
 BUCKET = "landing"
+EVENTS = "spark-events"
 # A deadline for an example would be a timed test: how long one takes is the machine's affair.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -123,6 +124,8 @@ def connections(home: Path) -> Connections:
 @pytest.fixture(scope="session")
 def stack_with_spark(home: Path, connections: Connections) -> Stack:
     """The same stack with a Spark Connect server, started for the first test that needs it."""
+    events = home / EVENTS
+    events.mkdir(exist_ok=True)
     spark = SparkInstall(
         folder=load_settings().spark_dir.expanduser(),
         memory="1500m",
@@ -133,6 +136,11 @@ def stack_with_spark(home: Path, connections: Connections) -> Stack:
             "spark.sql.codegen.wholeStage": "false",
             "spark.sql.shuffle.partitions": "2",
             "spark.sql.files.maxPartitionBytes": "1m",
+            # What whoever looks into a cluster's history sees; a test looks for secrets there.
+            "spark.eventLog.enabled": "true",
+            "spark.eventLog.compress": "false",
+            "spark.eventLog.rolling.enabled": "false",
+            "spark.eventLog.dir": events.as_uri(),
         },
     )
     try:

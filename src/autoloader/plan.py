@@ -1,4 +1,4 @@
-"""Pure decisions: batch limits, lease times, backoff, and which name a person may have meant."""
+"""Pure decisions: batch limits, lease times, backoff, which engine suits a load, and which name a person meant."""
 
 from __future__ import annotations
 
@@ -49,6 +49,22 @@ class Lease:
 def backoff(failures: int, *, longest: timedelta = timedelta(seconds=30)) -> timedelta:
     """How long to wait after so many failures in a row, before jitter: 1 s, 2 s, 4 s, … up to ``longest``."""
     return min(timedelta(seconds=2 ** (failures - 1)), longest)
+
+
+SPARK_BYTES = 1024**3
+"""A load of less takes the embedded engine some ten seconds: what Spark needs to begin and to end is half of that."""
+SPARK_MEAN_BYTES = 1024**2
+"""A file costs Spark 5 ms beside its bytes, the embedded engine less than 1 ms. A MiB takes 10 ms and more to parse."""
+
+
+def is_for_spark(files: int, size_bytes: int) -> bool:
+    """Whether a cluster suits a load better than this process: it is large, and its files are not small.
+
+    Args:
+        files: how many of them are not empty.
+        size_bytes: of all of them, as they are stored.
+    """
+    return size_bytes >= SPARK_BYTES and size_bytes >= files * SPARK_MEAN_BYTES
 
 
 def unknown_name(name: str, known: Sequence[str]) -> NotKnown:

@@ -20,7 +20,7 @@ from autoloader.ledger.database import connect, require_current, transaction
 from autoloader.ledger.locks import alone
 from autoloader.ledger.sealing import reseal_all
 from autoloader.model import EngineName, RunTrigger
-from autoloader.objects.hadoop import reader_options
+from autoloader.objects.hadoop import bucket_settings, scheme_of
 from autoloader.objects.paths import parse_source_path
 from autoloader.objects.s3 import open_s3
 from autoloader.plan import Lease, LoadLimits
@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table
 
+    from autoloader.connection import Connection
     from autoloader.engines import Engine
+    from autoloader.engines.spark.checking import Needed
     from autoloader.engines.spark.session import Cluster
     from autoloader.model import Difference, Ingestion, Load, NewIngestion, Run, VerificationReport
     from autoloader.objects import ObjectStore
@@ -189,6 +191,29 @@ class Runtime:
         with closing(store):
             yield store
 
+    def test(self, ingestion: NewIngestion) -> Connection:
+        """As ``connection.reach``."""
+        from autoloader.connection import reach  # noqa: PLC0415  see the module's first lines
+
+        cluster = self.cluster(ingestion) if self._uses_spark(ingestion) else None
+        with self.open_store(ingestion) as store:
+            return reach(ingestion, store, cluster, self._needed)
+
+    def _needed(self, ingestion: NewIngestion, file: str | None) -> Needed:
+        from autoloader.engines.spark.checking import Needed  # noqa: PLC0415  see the module's first lines
+        from autoloader.lake.catalogs import namespaces  # noqa: PLC0415  likewise
+        from autoloader.lake.snapshots import metadata_files  # noqa: PLC0415  likewise
+
+        name = f"{ingestion.catalog}.{ingestion.database}.{ingestion.table}"
+        table = self.open_table(name)
+        return Needed(
+            table_name=name,
+            metadata={} if table is None else metadata_files(table),
+            namespaces=namespaces(self._catalog(ingestion.catalog)),
+            prefix=ingestion.source_path,
+            file=file,
+        )
+
     def embedded(self) -> Engine:
         """The engine in this process: for previews, for ingestions that ask for it, and to judge what Spark doubts."""
         from autoloader.engines.embedded import EmbeddedEngine  # noqa: PLC0415  see the module's first lines
@@ -210,11 +235,25 @@ class Runtime:
             case EngineName.EMBEDDED:
                 return self.embedded()
             case EngineName.SPARK:
-                from autoloader.engines.spark import SparkEngine  # noqa: PLC0415  likewise
+                return self._spark(ingestion)
+            case EngineName.AUTO if self._uses_spark(ingestion):
+                from autoloader.engines.choosing import Choosing  # noqa: PLC0415  likewise
 
-                return SparkEngine(self.cluster(ingestion), self.embedded())
+                return Choosing(self.embedded(), self._spark(ingestion))
+            case EngineName.AUTO:
+                return self.embedded()
             case _:
                 assert_never(ingestion.engine)
+
+    def _spark(self, ingestion: NewIngestion) -> Engine:
+        from autoloader.engines.spark import SparkEngine  # noqa: PLC0415  see the module's first lines
+
+        return SparkEngine(self.cluster(ingestion), self.embedded())
+
+    def _uses_spark(self, ingestion: NewIngestion) -> bool:
+        """Whether a load of it may be done by Spark: where no server is named, ``auto`` means this process."""
+        named = ingestion.spark_connect_url or self.connections.spark_connect_url
+        return ingestion.engine is EngineName.SPARK or (ingestion.engine is EngineName.AUTO and named is not None)
 
     def cluster(self, ingestion: NewIngestion) -> Cluster:
         """Where the Spark Connect server of an ingestion answers, and how it reads the ingestion's bucket.
@@ -236,7 +275,9 @@ class Runtime:
                 "AUTOLOADER_SPARK_CONNECT_URL, or start one here with `autoloader up --spark`",
                 field="spark_connect_url",
             )
-        return Cluster(url=url, token=given, reader=reader_options(ingestion.source_credentials, self.vault.open))
+        bucket = parse_source_path(ingestion.source_path).bucket
+        keys = bucket_settings(bucket, ingestion.source_credentials, self.vault.open)
+        return Cluster(url=url, token=given, bucket=keys, scheme=scheme_of(keys))
 
     def ensure_table(self, ingestion: Ingestion) -> Table:
         """The table of an ingestion, made if it is not there."""
@@ -252,7 +293,7 @@ class Runtime:
             ingestion.table_properties,
             alone=lambda: alone(self.database, f"make {ingestion.table_name}"),
         )
-        return allow_staging(table) if ingestion.engine is EngineName.SPARK else table
+        return allow_staging(table) if self._uses_spark(ingestion) else table
 
     def open_table(self, name: str) -> Table | None:
         """A table by its full name ``catalog.database.table``; None when there is none."""

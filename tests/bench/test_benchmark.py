@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from autoloader.schema import parse_schema
-from cases import Case
+from cases import FULL, SPARK, Case
 from contest import ContestantFailed, measure
 from data import SCHEMA, Dataset, texts_of
 from promises import verdicts
-from races import DLT, LIMIT, OURS, Figure
+from races import BATCH, DLT, LIMIT, ON_SPARK, OURS, STREAM, Figure
 from report import Results, page, read, written
 
 if TYPE_CHECKING:
@@ -89,6 +89,26 @@ def test_a_promise_not_kept_is_said_to_be_so() -> None:
     measured = Results(figures=figures, sizes={"small": 1})
     machine = {"date": "2024-01-15", "cores": "2", "memory": "4 GiB"}
     assert "**no**" in page(measured, [Case(dataset=DATASET)], machine)
+
+
+def test_spark_is_judged_against_itself_and_the_embedded_engine_against_its_streams() -> None:
+    small = [figure(ON_SPARK, 1, 59), figure(BATCH, 1, 59), figure(STREAM, 1, 107), figure(OURS, 1, 10.6)]
+    large = [figure(ON_SPARK, 1, 6.6), figure(BATCH, 1, 5)]
+    figures = [replace(each, case="spark-small") for each in small]
+    figures += [replace(each, case="spark-large") for each in large]
+    assert [(v.found, v.kept) for v in verdicts(figures)] == [
+        ("1.00", True),
+        ("0.55", True),
+        ("1.32", False),
+        ("10.1", True),
+    ]
+
+
+def test_the_cases_of_spark_have_the_data_of_the_others() -> None:
+    cases = {case.dataset.name: case.dataset for case in FULL}
+    for name in SPARK:
+        like, own = cases[name.removeprefix("spark-")], cases[name]
+        assert (own.files, own.records_per_file) == (like.files, like.records_per_file)
 
 
 def test_no_verdict_without_the_figures_for_it() -> None:

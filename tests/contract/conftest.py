@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from autoloader.settings import Connections
 
 
-@pytest.fixture(params=[str(engine) for engine in EngineName])
+@pytest.fixture(params=[str(EngineName.EMBEDDED), str(EngineName.SPARK)])
 def loads(
     request: pytest.FixtureRequest, landing: Landing, connections: Connections, tmp_path: Path
 ) -> Iterator[Loads]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 IDS = "SELECT list(id ORDER BY id) FROM rows"
 
 
-@pytest.fixture(params=[str(engine) for engine in EngineName])
+@pytest.fixture(params=[str(EngineName.EMBEDDED), str(EngineName.SPARK)])
 def person(request: pytest.FixtureRequest, user: User) -> User:
     """Somebody who says ``--engine`` whenever an ingestion is made."""
     if request.param == EngineName.SPARK:

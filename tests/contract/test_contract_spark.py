@@ -19,7 +19,7 @@ from autoloader.engines.spark.sources import changed, named_in, readable, source
 from autoloader.errors import LeaseLost, SparkMisconfigured, SparkUnavailable, UsageError
 from autoloader.lake.data_files import discard
 from autoloader.model import EngineName, FileStatus, FormatType, SourceCredentials
-from autoloader.objects.hadoop import reader_options
+from autoloader.objects.hadoop import bucket_settings, scheme_of
 from autoloader.runtime import Runtime
 from autoloader.settings import Settings
 
@@ -114,10 +114,14 @@ def test_keys_of_an_ingestion_reach_the_reader_of_its_bucket_and_nothing_else(mo
     from autoloader.vault import look_up
 
     keys = SourceCredentials(aws_access_key_id="env:KEY", aws_secret_access_key="env:SECRET", endpoint_url="http://s")
-    options = reader_options(keys, look_up)
-    assert (options["fs.s3a.access.key"], options["fs.s3a.secret.key"]) == ("the key", "the secret")
-    assert options["fs.s3a.impl.disable.cache"] == "true", "no client is shared with other readers"
-    assert reader_options(SourceCredentials(), look_up) == {}, "the cluster's own identity"
+    options = bucket_settings("b", keys, look_up)
+    own = "fs.s3a.bucket.b."
+    assert (options[f"{own}access.key"], options[f"{own}secret.key"]) == ("the key", "the secret")
+    scheme = scheme_of(options)
+    assert options[f"fs.{scheme}.impl"].endswith(".S3AFileSystem"), "no client is shared with other readers"
+    monkeypatch.setenv("SECRET", "another secret")
+    assert scheme_of(bucket_settings("b", keys, look_up)) != scheme != scheme_of({}) == "s3a"
+    assert bucket_settings("b", SourceCredentials(), look_up) == {}, "the cluster's own identity"
 
 
 def test_sparks_names_of_files_are_told_from_ours(on_spark: SparkLoads) -> None:

@@ -253,10 +253,14 @@ class SourceObject(Answer):
 
 
 class Connection(Answer):
-    """What of the bucket works."""
+    """What of the bucket, and of the Spark cluster, works."""
 
     listed: int = Field(description="Files on the first page of the listing that holds any.", examples=[12])
     read: str | None = Field(description="The file whose first byte was read; null: there was none to read.")
+    spark: list[str] = Field(
+        description="What was found of the Spark cluster, a sentence for each part; empty: no load uses one.",
+        examples=[["Spark 4.1.4 answers", "its Iceberg extension is there"]],
+    )
     message: str = Field(examples=["Listing works (12 files on the first page), and reading works (s3://…)."])
 
 

@@ -112,11 +112,17 @@ Secret = Annotated[
     ),
 ]
 Text = Annotated[str | None, Field(max_length=2048)]
-Engine = Annotated[EngineName, Field(description="What loads the files: this service, or a Spark cluster.")]
+Engine = Annotated[
+    EngineName,
+    Field(
+        description="What loads the files: this service, a Spark cluster, or (`auto`) Spark for each load of 1 GiB and "
+        "more whose files have 1 MiB on average, where a server is named."
+    ),
+]
 ConnectUrl = Annotated[
     str | None,
     Field(
-        description="The Spark Connect server of `engine: spark`; null: that of the service.",
+        description="The Spark Connect server of `engine: spark` and `auto`; null: that of the service.",
         examples=["sc://spark.example.com:15002"],
         max_length=2048,
     ),

@@ -23,8 +23,6 @@ from autoloader.api.ingestions import find, require_may_change, require_may_use
 from autoloader.api.told import patient, routes
 from autoloader.errors import NotKnown, SourceUnavailable
 from autoloader.model import NewIngestion as Checked
-from autoloader.objects.checking import check
-from autoloader.objects.paths import parse_source_path
 from autoloader.preview import Bounds, Preview, look
 from autoloader.runtime import Runtime
 from autoloader.schema import to_json
@@ -43,7 +41,10 @@ _turns = BoundedSemaphore(AT_ONCE)
 @router.post("/ingestions/test-connection", responses=TRYING, summary="Test the connection of a draft")
 @patient
 def test_draft(body: NewIngestion, caller: Admin, runtime: Parts) -> answers.Connection:
-    """List a page of the bucket and read the first byte of a file. Nothing is saved."""
+    """List a page of the bucket and read the first byte of a file; on Spark, look at each part of the cluster as well.
+
+    Nothing is saved.
+    """
     return _tested(runtime, _drafted(runtime, caller, body))
 
 
@@ -59,7 +60,7 @@ def test_saved(
     runtime: Parts,
     body: Changes = None,  # noqa: PT028  a route, not a test
 ) -> answers.Connection:
-    """List a page of the bucket and read the first byte of a file.
+    """List a page of the bucket and read the first byte of a file; on Spark, look at each part of the cluster as well.
 
     With a body: as it would be with these changes. They are not saved, and need the scope `admin`.
     """
@@ -106,7 +107,8 @@ def in_time(work: Callable[[], Result], seconds: float = SECONDS) -> Result:
         return result.result(timeout=seconds)
     except TooLate:
         raise SourceUnavailable(
-            f"the store did not answer within {seconds:.0f} seconds: check endpoint_url and the network, then try again"
+            f"bucket or cluster did not answer within {seconds:.0f} seconds: check endpoint_url, spark_connect_url "
+            "and the network, then try again. A cluster that was just started takes longer the first time."
         ) from None
 
 
@@ -132,9 +134,8 @@ def _changed(runtime: Runtime, caller: Caller, ingestion_id: int, changes: Inges
 
 def _tested(runtime: Runtime, ingestion: Checked) -> answers.Connection:
     def work() -> answers.Connection:
-        with runtime.open_store(ingestion) as store:
-            checked = check(store, parse_source_path(ingestion.source_path).prefix)
-        return answers.Connection(listed=checked.listed, read=checked.read, message=str(checked))
+        seen = runtime.test(ingestion)
+        return answers.Connection(listed=seen.listed, read=seen.read, spark=list(seen.spark), message=str(seen))
 
     return in_time(work)
 

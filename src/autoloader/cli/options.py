@@ -72,7 +72,7 @@ DESCRIBING = [
     click.option(
         "--engine",
         type=click.Choice([str(engine) for engine in EngineName]),
-        help="What loads the files: this process, or a Spark cluster. Default: embedded.",
+        help="What loads the files: this process, a Spark cluster, or for each load what suits it. Default: embedded.",
     ),
     click.option(
         "--spark-connect-url", metavar="URL", help="The Spark Connect server, sc://host:port. Default: the setting."

@@ -41,13 +41,15 @@ def preview(name: str | None, *, as_json: bool, **given: Any) -> None:  # noqa: 
 def test(name: str | None, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401  options as click gives them
     """Test whether the bucket of NAME can be listed, and a file of it be read. Exit code 3 when not.
 
+    On Spark also whether the cluster answers, has Iceberg, sees the same table and reads the bucket.
+
     Options change what is tested but are not saved; without NAME they describe an ingestion not saved yet.
     """
     changes = draft_of(given)
     with control() as doing:
         checked = doing.test(name, changes)
     if as_json:
-        write_json({"listed": checked.listed, "read": checked.read, "message": str(checked)})
+        write_json({"listed": checked.listed, "read": checked.read, "spark": checked.spark, "message": str(checked)})
     else:
         click.echo(str(checked))
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from threading import Event
     from uuid import UUID
 
+    from autoloader.connection import Connection
     from autoloader.engines import Progress
     from autoloader.model import (
         Difference,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
         Run,
         VerificationReport,
     )
-    from autoloader.objects.checking import Checked
     from autoloader.preview import Preview
 
 UNNAMED = {"name": "preview", "catalog": "lake", "database": "preview", "table": "preview"}
@@ -146,8 +146,8 @@ class Control(Protocol):
     def preview(self, name: str | None, changes: Mapping[str, Any]) -> Preview:
         """What a run would do, with changes that are not saved; of an ingestion that is not saved where no name is."""
 
-    def test(self, name: str | None, changes: Mapping[str, Any]) -> Checked:
-        """Whether the bucket can be listed and read, with changes as for ``preview``."""
+    def test(self, name: str | None, changes: Mapping[str, Any]) -> Connection:
+        """Whether bucket and cluster can be used, with changes as for ``preview``."""
 
     def run(self, name: str, wanted: Wanted, watcher: Watcher, stopping: Event) -> Run:
         """Run it, or join the run that goes on, and come back when it has ended or ``stopping`` was set."""

@@ -14,17 +14,15 @@ from autoloader.ledger import files as ledger_files
 from autoloader.ledger import runs as ledger_runs
 from autoloader.ledger.database import transaction
 from autoloader.model import DEFAULT_TENANT, FileStatus, RunTrigger
-from autoloader.objects.checking import check
-from autoloader.objects.paths import parse_source_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from threading import Event
     from uuid import UUID
 
+    from autoloader.connection import Connection
     from autoloader.control import VerificationWatcher, Wanted, Watcher
     from autoloader.model import Difference, File, Ingestion, Load, NewIngestion, Run, VerificationReport
-    from autoloader.objects.checking import Checked
     from autoloader.preview import Preview
     from autoloader.runtime import Runtime
 
@@ -98,11 +96,9 @@ class Direct:
         with self._runtime.open_store(ingestion) as store:
             return look(store, self._runtime.embedded(), ingestion)
 
-    def test(self, name: str | None, changes: Mapping[str, Any]) -> Checked:
-        """As ``objects.checking.check``."""
-        ingestion = self._meant(name, changes)
-        with self._runtime.open_store(ingestion) as store:
-            return check(store, parse_source_path(ingestion.source_path).prefix)
+    def test(self, name: str | None, changes: Mapping[str, Any]) -> Connection:
+        """As ``connection.reach``."""
+        return self._runtime.test(self._meant(name, changes))
 
     def run(self, name: str, wanted: Wanted, watcher: Watcher, stopping: Event) -> Run:
         """This process does the work itself, together with any worker that does as well."""

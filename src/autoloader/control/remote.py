@@ -6,12 +6,12 @@ import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from autoloader.connection import Connection
 from autoloader.control import UNNAMED, Found, Standing, Story
 from autoloader.control.told import part, preview_of, value_of, values_of
 from autoloader.control.watching import report_of, watch
 from autoloader.errors import UsageError
 from autoloader.model import Difference, File, FileStatus, FileVersion, Ingestion, Load, Run, Verification
-from autoloader.objects.checking import Checked
 from autoloader.plan import unknown_name
 
 if TYPE_CHECKING:
@@ -89,9 +89,9 @@ class Remote:
         """The service looks, within its own bounds."""
         return preview_of(self._try("preview", name, changes))
 
-    def test(self, name: str | None, changes: Mapping[str, Any]) -> Checked:
-        """The service asks the bucket, from where it is."""
-        return value_of(Checked, self._try("test-connection", name, changes))
+    def test(self, name: str | None, changes: Mapping[str, Any]) -> Connection:
+        """The service asks, from where it is."""
+        return value_of(Connection, self._try("test-connection", name, changes))
 
     def run(self, name: str, wanted: Wanted, watcher: Watcher, stopping: Event) -> Run:
         """Workers do it; here it is watched. It goes on when the watching is stopped."""

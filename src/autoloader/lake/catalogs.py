@@ -139,3 +139,13 @@ def check_identifier(catalog: Catalog, database: str, table: str) -> None:
             catalog.table_exists(name)
     except CatalogMisconfigured as error:
         raise UsageError(str(error), field="table") from error
+
+
+def namespaces(catalog: Catalog) -> frozenset[str]:
+    """The outermost namespaces.
+
+    Raises:
+        LakeError: the catalog does not answer or refuses.
+    """
+    with translated("listing the namespaces of the catalog"):
+        return frozenset(".".join(name) for name in catalog.list_namespaces())

@@ -116,3 +116,10 @@ def _marked(snapshots: Iterator[Snapshot], name: str, load_id: UUID) -> Snapshot
         if snapshot.summary is not None and snapshot.summary.additional_properties.get(name) == mark:
             return snapshot
     return None
+
+
+def metadata_files(table: Table) -> dict[str, int]:
+    """The metadata files that the table has had, as far back as it tells, with the instants (ms) they were written."""
+    metadata = table.metadata
+    former = {entry.metadata_file: entry.timestamp_ms for entry in metadata.metadata_log}
+    return former | {table.metadata_location: metadata.last_updated_ms}

@@ -43,10 +43,11 @@ class WriteMode(StrEnum):
 
 
 class EngineName(StrEnum):
-    """What turns the files into data files: this process, or a Spark cluster."""
+    """What turns the files into data files: this process, a Spark cluster, or for each load the one that suits it."""
 
     EMBEDDED = "embedded"
     SPARK = "spark"
+    AUTO = "auto"
 
 
 class OnChangedFile(StrEnum):

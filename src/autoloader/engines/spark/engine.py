@@ -119,10 +119,10 @@ class SparkEngine:
         for attempt in range(_TRIES + 1):
             if not load.trusted or load.reader is None:
                 return False
-            given = source(load.trusted, work.store)
+            given = source(load.trusted, work.store, self._cluster.scheme)
             load.by_folder = given.by_folder
             try:
-                rows = load.reader.rows(spark, given, self._cluster.reader)
+                rows = load.reader.rows(spark, given)
                 stage(spark, rows, work.table_name, str(work.load_id))
             except PySparkException as error:
                 named = named_in(str(error), given.files)

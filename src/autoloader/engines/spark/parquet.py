@@ -25,7 +25,7 @@ from autoloader.schema.printing import type_ddl
 from autoloader.schema.types import Array, Column, Decimal, Map, Scalar, Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
     from pyspark.sql.connect.dataframe import DataFrame
@@ -92,19 +92,17 @@ class ParquetReader:
         layout = [None if each is None or each[1] is None else Column(each[0], each[1]) for each in columns]
         return None if None in types.values() else tuple(layout)
 
-    def rows(self, spark: SparkSession, source: Source, cluster: Mapping[str, str]) -> DataFrame:
+    def rows(self, spark: SparkSession, source: Source) -> DataFrame:
         """See ``Reader.rows``: one read for each layout."""
         groups: dict[tuple[Column | None, ...], dict[str, ClaimedFile]] = {}
         for name, file in source.files.items():
             groups.setdefault(self._layouts[file.path], {})[name] = file
-        parts = [self._group(spark, source.only(files), layout, cluster) for layout, files in groups.items()]
+        parts = [self._group(spark, source.only(files), layout) for layout, files in groups.items()]
         return reduce(lambda one, other: one.unionAll(other), parts)
 
-    def _group(
-        self, spark: SparkSession, source: Source, layout: tuple[Column | None, ...], cluster: Mapping[str, str]
-    ) -> DataFrame:
+    def _group(self, spark: SparkSession, source: Source, layout: tuple[Column | None, ...]) -> DataFrame:
         given = ", ".join(f"{quote(c.name)} {type_ddl(c.type)}" for c in layout if c is not None)
-        read = spark.read.options(**cluster).options(**_REBASED_BY_NOBODY).schema(given)
+        read = spark.read.options(**_REBASED_BY_NOBODY).schema(given)
         own = [quote(c.name) for c in layout if c is not None]
         found = files_of(read.format("parquet"), source, own)
         columns = self._work.reading.schema.columns

@@ -16,7 +16,7 @@ from autoloader.engines.spark.sources import files_of
 from autoloader.engines.spark.statement import judged
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from pyspark.sql.connect.dataframe import DataFrame
     from pyspark.sql.connect.session import SparkSession
@@ -40,12 +40,8 @@ class Reader(Protocol):
         """The files that are worth a try on Spark; it may look into them."""
         ...
 
-    def rows(self, spark: SparkSession, source: Source, cluster: Mapping[str, str]) -> DataFrame:
-        """The table's rows from these files, judged.
-
-        Args:
-            cluster: options with which the cluster reads the bucket.
-        """
+    def rows(self, spark: SparkSession, source: Source) -> DataFrame:
+        """The table's rows from these files, judged."""
         ...
 
 
@@ -84,11 +80,11 @@ class _Texts:
         """Where they are read whole, the small ones."""
         return [file for file in files if not self._whole or _small(file)]
 
-    def rows(self, spark: SparkSession, source: Source, cluster: Mapping[str, str]) -> DataFrame:
+    def rows(self, spark: SparkSession, source: Source) -> DataFrame:
         """See ``Reader.rows``."""
-        read = spark.read.options(**cluster)
+        read = spark.read.format("text")
         read = read.option("wholetext", "true") if self._whole else read.option("lineSep", "\n")
-        found = files_of(read.format("text"), source)
+        found = files_of(read, source)
         texts = found.selectExpr("path", "modified_at", _DECODED[self._options.encoding])
         schema, options = self._work.reading.schema, self._options
         match options:

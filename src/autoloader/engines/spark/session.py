@@ -13,6 +13,7 @@ from urllib.parse import quote
 import structlog
 
 from autoloader.errors import LeaseLost, SparkMisconfigured, SparkUnavailable, UsageError
+from autoloader.objects.hadoop import SCHEME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +29,8 @@ _LONGEST_PAUSE_MILLISECONDS = 2000
 _SECRETS = re.compile(r"(?i)((?:token|secret|password|access[._]key)\S*?[=:]\s*)\S+")
 _LOST = ("UNAVAILABLE", "INVALID_HANDLE", "OPERATION_CANCELED", "DEADLINE_EXCEEDED", "Connection reset")
 _REFUSED = ("UNAUTHENTICATED", "PERMISSION_DENIED", "CERTIFICATE_VERIFY_FAILED")
+_CHATTER = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
+"""Loggers of PySpark's: each error that it raises they print as well, with the whole query and the server's stack."""
 
 SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
@@ -52,12 +55,16 @@ class Cluster:
     Attributes:
         url: ``sc://host:port``, perhaps with parameters (``/;use_ssl=true``).
         token: sent over TLS, or to ``localhost``.
-        reader: Hadoop's options for the bucket of the ingestion; nothing where the cluster has an identity of its own.
+        bucket: Hadoop's settings for the bucket of the ingestion, which hold in one session; nothing where the cluster
+            reads it with its own identity. They are not given as options of a reader: those are part of the request,
+            which Spark writes into its event log and shows in its UI as it is.
+        scheme: of the paths that are read with them.
     """
 
     url: str
     token: str | None = field(default=None, repr=False)
-    reader: Mapping[str, str] = field(default_factory=dict, repr=False)
+    bucket: Mapping[str, str] = field(default_factory=dict, repr=False)
+    scheme: str = SCHEME
 
     def address(self, session_id: UUID) -> str:
         """With who we are; holds the token."""
@@ -78,7 +85,8 @@ def opened(cluster: Cluster, session_id: UUID) -> Iterator[SparkSession]:
     with translated(cluster):
         spark = _session(cluster, session_id)
         try:
-            spark.conf._set_all(dict(SETTINGS), silent=False)  # noqa: SLF001  one request where ``set`` makes one each
+            settings = {**SETTINGS, **cluster.bucket}
+            spark.conf._set_all(settings, silent=False)  # noqa: SLF001  one request where ``set`` makes one each
             yield spark
         finally:
             _close(spark)
@@ -100,7 +108,8 @@ def end(cluster: Cluster, session_id: UUID) -> None:
 
 def _session(cluster: Cluster, session_id: UUID) -> SparkSession:
     try:
-        from pyspark.sql.connect.client.retries import DefaultPolicy  # noqa: PLC0415  only who uses Spark needs it
+        from pyspark.logger import PySparkLogger  # noqa: PLC0415  only who uses Spark needs it
+        from pyspark.sql.connect.client.retries import DefaultPolicy  # noqa: PLC0415  likewise
         from pyspark.sql.connect.session import SparkSession  # noqa: PLC0415  likewise
     except ImportError:
         raise UsageError(
@@ -110,6 +119,8 @@ def _session(cluster: Cluster, session_id: UUID) -> SparkSession:
     # By default a client tries for ten minutes, and says nothing; a load that cannot reach its cluster waits again.
     session.client.set_retry_policies([DefaultPolicy(max_retries=_RETRIES, max_backoff=_LONGEST_PAUSE_MILLISECONDS)])
     warnings.filterwarnings("ignore", r"\[RETRIES_EXCEEDED\]")  # it is raised as well
+    for name in _CHATTER:
+        PySparkLogger.getLogger(name).disabled = True
     return session
 
 
@@ -146,7 +157,10 @@ def _ours(cluster: Cluster, error: Exception) -> SparkUnavailable | SparkMisconf
     if any(word in text for word in _REFUSED):
         return SparkMisconfigured(f"Spark at {cluster.url} refuses us: {text}. Check spark_connect_token.")
     if any(word in text for word in _LOST):
-        return SparkUnavailable(f"Spark at {cluster.url} does not answer, or lost our session: {text}.")
+        return SparkUnavailable(
+            f"Spark at {cluster.url} does not answer, or lost our session: {text}. Check "
+            "spark_connect_url, and that the server runs."
+        )
     return SparkMisconfigured(f"Spark at {cluster.url} cannot do this load: {text}")
 
 

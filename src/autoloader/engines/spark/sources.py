@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from autoloader.engines.spark.sql import literal
+from autoloader.objects.hadoop import SCHEME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from autoloader.model import ClaimedFile
     from autoloader.objects import ObjectStore
 
-OURS, THEIRS = "s3://", "s3a://"
+OURS, THEIRS = "s3://", f"{SCHEME}://"
 _KEPT = "-_.!~*'():@&=+$,;/"
 _GLOB = re.compile(r"[*?\[\]{}\\]")
 _UNREAD = re.compile(r"(^|/)[_.]|//|(^|/)\.{1,2}(/|$)|\.(bz2|deflate|snappy|lz4|zst|zstd|xz|lzo|br)$", re.IGNORECASE)
@@ -43,11 +44,13 @@ class Source:
     Attributes:
         paths: files, or folders to be looked through.
         files: the claimed files by Spark's name; what else is found in the folders is left out.
+        scheme: in place of ``s3a`` where Spark reads: see ``objects.hadoop.scheme``.
     """
 
     paths: Sequence[str]
     files: Mapping[str, ClaimedFile]
     by_folder: bool = field(default=False)
+    scheme: str = SCHEME
 
     def only(self, files: Mapping[str, ClaimedFile]) -> Source:
         """Some of its files."""
@@ -58,11 +61,20 @@ class Source:
 
 def files_of(read: DataFrameReader, source: Source, columns: Sequence[str] = ("value",)) -> DataFrame:
     """These columns (SQL) of the files, with their ``path`` as Spark has it and ``modified_at``."""
-    found = read.option("recursiveFileLookup", "true").load(list(source.paths))
+    paths = [under(source.scheme, path) for path in source.paths]
+    found = read.option("recursiveFileLookup", "true").load(paths)
     if source.by_folder:
         # Before anything is opened: Spark prunes files by this.
-        found = found.where(f"_metadata.file_path IN ({', '.join(map(literal, source.files))})")
-    return found.selectExpr(*columns, "_metadata.file_path AS path", "_metadata.file_modification_time AS modified_at")
+        found = found.where(
+            f"_metadata.file_path IN ({', '.join(literal(under(source.scheme, name)) for name in source.files)})"
+        )
+    path = f"'{SCHEME}' || substr(_metadata.file_path, {len(source.scheme) + 1}) AS path"
+    return found.selectExpr(*columns, path, "_metadata.file_modification_time AS modified_at")
+
+
+def under(scheme: str, path: str) -> str:
+    """A path of Spark's, or ours, with this scheme."""
+    return f"{scheme}://{path.partition('://')[2]}"
 
 
 def theirs(path: str) -> str:
@@ -73,11 +85,16 @@ def theirs(path: str) -> str:
 
 def readable(file: ClaimedFile) -> bool:
     """Whether Spark reads such a key, and reads it as it is."""
-    key = file.path.removeprefix(OURS)
-    return key.isprintable() and not _GLOB.search(key) and not _UNREAD.search(_key(file.path))
+    return named_as_it_is(file.path)
 
 
-def source(files: Sequence[ClaimedFile], store: ObjectStore) -> Source:
+def named_as_it_is(path: str) -> bool:
+    """Whether a path (``s3://bucket/key``) means to Spark the file that has it, and no other."""
+    key = path.removeprefix(OURS)
+    return key.isprintable() and not _GLOB.search(key) and not _UNREAD.search(_key(path))
+
+
+def source(files: Sequence[ClaimedFile], store: ObjectStore, scheme: str = SCHEME) -> Source:
     """How to name these files, all ``readable``.
 
     A file that is named costs Spark some requests, one that is found in a folder next to none: so many files are
@@ -89,8 +106,8 @@ def source(files: Sequence[ClaimedFile], store: ObjectStore) -> Source:
     by_name = {theirs(file.path): file for file in files}
     folders = [] if len(files) <= _FEW else _folders(files)
     if not folders or _crowded(store, folders, _WORTH_A_REQUEST * len(files)):
-        return Source(paths=[_hadoop(file.path) for file in files], files=by_name)
-    return Source(paths=[_hadoop(folder) for folder in folders], files=by_name, by_folder=True)
+        return Source(paths=[_hadoop(file.path) for file in files], files=by_name, scheme=scheme)
+    return Source(paths=[_hadoop(folder) for folder in folders], files=by_name, by_folder=True, scheme=scheme)
 
 
 def _folders(files: Sequence[ClaimedFile]) -> list[str]:
@@ -125,7 +142,7 @@ def _hadoop(path: str) -> str:
 
 def named_in(message: str, files: Iterable[str]) -> list[str]:
     """Which of the files (Spark's names) an error of Spark speaks of."""
-    words = set(re.findall(rf"{THEIRS}[^\s'\"]+", message))
+    words = {under(SCHEME, word) for word in re.findall(rf"{SCHEME}[\w-]*://[^\s'\"]+", message)}
     spoken = words | {word.rstrip(".,:;)]") for word in words}
     return [name for name in files if name in spoken]
 
