@@ -12,7 +12,7 @@ from autoloader.ledger.database import transaction
 from autoloader.ledger.listing import record_listing
 from autoloader.ledger.runs import start_or_join
 from autoloader.model import RunTrigger, Scope, SourceObject
-from autoloader.plan import Lease
+from autoloader.plan import Lease, LoadLimits
 
 if TYPE_CHECKING:
     import httpx
@@ -30,7 +30,7 @@ LISTS = ["/ingestions", "/runs"]
 
 
 class Owned:
-    """What one tenant has: an ingestion, a run, a file and a verification."""
+    """What one tenant has: an ingestion, a run, a file that is being loaded, and a verification."""
 
     def __init__(self, service: Service, client: httpx.Client, draft: dict[str, Any]) -> None:
         self.draft = draft
@@ -39,10 +39,10 @@ class Owned:
         self.ingestion = made.json()
         self.ids = {"ingestion_id": self.ingestion["id"]} | self._seen(service)
 
-    def _seen(self, service: Service) -> dict[str, int]:
+    def _seen(self, service: Service) -> dict[str, object]:
         from datetime import UTC, datetime
 
-        from autoloader.ledger import files, ingestions, verifications
+        from autoloader.ledger import files, ingestions, loads, verifications
 
         path = self.draft["source_path"] + "a.json"
         found = SourceObject(path=path, size_bytes=1, etag="1", modified_at=datetime.now(UTC))
@@ -52,11 +52,17 @@ class Owned:
             record_listing(connection, ingestion, run.id, [found], worker="w")
             (file,) = files.find(connection, path, ingestion.id)
             verification, _ = verifications.enqueue(connection, ingestion.id)
-        return {"run_id": run.id, "file_id": file.id, "verification_id": verification.id}
+            table, limits = ingestion.table_name, LoadLimits()
+            claimed = loads.claim(connection, run, worker="w", lease=Lease(), limits=limits, table_name=table)
+        assert claimed is not None
+        ids = {"run_id": run.id, "file_id": file.id, "verification_id": verification.id}
+        return ids | {"load_id": claimed[0].id}
 
     def ask(self, client: httpx.Client, method: str, path: str) -> httpx.Response:
         """Ask about it as a client would."""
         body = self.draft if path.endswith(("/ingestions", "preview", "test-connection")) or method == "PUT" else {}
+        if path.endswith("/settle"):
+            body = {"loaded": False}
         address = str(client.base_url).removesuffix("/api/v1/") + path.format(**self.ids)
         return client.request(method, address, json=body, headers={"If-Match": "*"})
 

@@ -50,12 +50,16 @@ def listener(port: int = 0) -> socket.socket:
 def listening(stack: Stack) -> set[tuple[str, int]]:
     processes = [psutil.Process(pid) for pid in {part.pid for part in stack.status()} if pid]
     family = [each for process in processes for each in (process, *process.children(recursive=True))]
-    return {
-        (connection.laddr.ip, connection.laddr.port)
-        for process in family
-        for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
+    return {address for process in family for address in listening_addresses(process)}
+
+
+def listening_addresses(process: psutil.Process) -> set[tuple[str, int]]:
+    """None for one that is gone: PostgreSQL starts and ends small processes all the time."""
+    try:
+        connections = process.net_connections("inet")
+    except psutil.NoSuchProcess:
+        return set()
+    return {(each.laddr.ip, each.laddr.port) for each in connections if each.status == psutil.CONN_LISTEN}
 
 
 def ports_of(home: Path) -> list[int]:
