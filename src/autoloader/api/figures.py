@@ -38,7 +38,7 @@ class Figures:
         rest: after counting there is a rest of at least so long, and of nine times as long as it took.
     """
 
-    def __init__(self, *, oldest: timedelta = timedelta(minutes=2), rest: timedelta = timedelta(seconds=5)) -> None:
+    def __init__(self, *, oldest: timedelta = timedelta(minutes=2), rest: timedelta = timedelta(seconds=15)) -> None:
         self.registry = CollectorRegistry()
         self._oldest_seconds = oldest.total_seconds()
         self._rest_seconds = rest.total_seconds()

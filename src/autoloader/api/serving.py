@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 10
 _WAITING = 2048
+_YOUNG_OBJECTS = 1_000
+"""Python looks through the youngest objects for garbage when there are so many: less than a millisecond."""
 
 log = structlog.get_logger(__name__)
 
@@ -96,10 +98,12 @@ def serving(runtime: Runtime, host: str, port: int) -> Iterator[str]:
 def leave_out_of_garbage_collection() -> None:
     """What is there now stays: looking through all of it for garbage would stop everyone for a tenth of a second.
 
+    So would looking for garbage seldom, through very many young objects, as a short command does.
     For a process that lives as long as its service.
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(_YOUNG_OBJECTS)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any
 
 from autoloader.errors import NotKnown, WrongState
 from autoloader.ledger import records
@@ -12,7 +13,7 @@ from autoloader.model import File, FileStatus, FileVersion, LoadState, SourceObj
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
     from autoloader.model import Ingestion
 
@@ -69,14 +70,14 @@ _OVERWRITES = named(
 )
 _COUNT_FEW = named(
     "files.count_few",
-    "How many files of an ingestion there are, and how many in each status, up to a limit.",
-    "SELECT c.status, c.files, i.files AS seen FROM ingestions i CROSS JOIN ("
+    "How many files of an ingestion, or of each, there are, and how many in each status, up to a limit.",
+    "SELECT i.id, c.status, c.files, i.files AS seen FROM ingestions i CROSS JOIN LATERAL ("
     + " UNION ALL ".join(
         f"""SELECT '{status}' AS status, count(*) AS files FROM (SELECT FROM processed_files
-        WHERE ingestion_id = :ingestion_id AND status = '{status}' ORDER BY updated_at, id LIMIT :most) few"""
+        WHERE ingestion_id = i.id AND status = '{status}' ORDER BY updated_at, id LIMIT :most) few"""
         for status in FileStatus
     )
-    + ") c WHERE i.id = :ingestion_id",
+    + ") c WHERE CAST(:ingestion_id AS bigint) IS NULL OR i.id = :ingestion_id",
 )
 _COUNTS = named(
     "files.counts",
@@ -198,8 +199,23 @@ def counts(conn: Connection, ingestion_id: int, *, few: int = FEW) -> dict[FileS
         few: a status has many where it has so many.
     """
     rows = conn.execute(_COUNT_FEW, {"ingestion_id": ingestion_id, "most": few}).all()
+    return _counted(conn, ingestion_id, rows, few)
+
+
+def counts_of_all(conn: Connection, *, few: int = FEW) -> dict[FileStatus, int]:
+    """How many files of all ingestions are in each status, as ``counts`` tells it of each."""
+    by_ingestion: dict[int, list[Row[Any]]] = defaultdict(list)
+    for row in conn.execute(_COUNT_FEW, {"ingestion_id": None, "most": few}):
+        by_ingestion[row.id].append(row)
+    total: Counter[FileStatus] = Counter()
+    for ingestion_id, rows in by_ingestion.items():
+        total.update(_counted(conn, ingestion_id, rows, few))
+    return dict(total)
+
+
+def _counted(conn: Connection, ingestion_id: int, rows: Sequence[Row[Any]], few: int) -> dict[FileStatus, int]:
     many = [row for row in rows if row.files == few]
-    counted = {FileStatus(row.status): row.files for row in rows if row.files}
+    counted = {FileStatus(row.status): int(row.files) for row in rows if row.files}
     if len(many) == 1:
         return counted | {FileStatus(many[0].status): many[0].seen - sum(counted.values()) + few}
     if many:
