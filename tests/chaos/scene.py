@@ -15,12 +15,13 @@ from urllib.parse import urlsplit
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from tests.chaos.crew import Crew
+from tests.folders import ingestion_of_folder
 from tests.patience import eventually
 
 from autoloader.errors import LedgerUnavailable
 from autoloader.ledger import ingestions, runs
 from autoloader.ledger.database import transaction
-from autoloader.model import FormatType, NewIngestion, RunStatus, RunTrigger
+from autoloader.model import RunStatus, RunTrigger
 from autoloader.runtime import Runtime
 from autoloader.settings import Settings
 
@@ -73,18 +74,7 @@ class Scene:
 
     def ingestion(self, name: str = "events", **fields: Any) -> Ingestion:
         """Save an ingestion of the folder ``NAME/``; into a table of the same name unless ``table`` says another."""
-        described = NewIngestion(
-            **{
-                "name": name,
-                "source_path": f"{self.landing.path}{name}/",
-                "format_type": FormatType.JSON,
-                "schema_json": "id BIGINT",
-                "catalog": "lake",
-                "database": self.namespace,
-                "table": name,
-            }
-            | fields
-        )
+        described = ingestion_of_folder(self.landing, self.namespace, name, **fields)
         with transaction(self.runtime.database) as connection:
             made = ingestions.insert(connection, described)
         self.ingestions.append(made)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 from sqlalchemy import text
+from tests.folders import ingestion_of_folder
 from tests.patience import eventually
 
 from autoloader.ledger import files, ingestions, runs
 from autoloader.ledger.database import transaction
-from autoloader.model import FileStatus, FormatType, NewIngestion, RunStatus, RunTrigger
+from autoloader.model import FileStatus, RunStatus, RunTrigger
 from autoloader.runtime import Runtime
 from autoloader.settings import Settings
 from autoloader.workers import take_turn, work_forever
@@ -49,18 +50,7 @@ class Queue:
     def ingestion(self, name: str, files: int = 0, **fields: Any) -> Ingestion:
         """Save an ingestion of a folder of its own, with so many files of one row each."""
         self.arrive(name, files)
-        described = NewIngestion(
-            **{
-                "name": name,
-                "source_path": f"{self.landing.path}{name}/",
-                "format_type": FormatType.JSON,
-                "schema_json": "id BIGINT",
-                "catalog": "lake",
-                "database": self.namespace,
-                "table": name,
-            }
-            | fields
-        )
+        described = ingestion_of_folder(self.landing, self.namespace, name, **fields)
         with transaction(self.runtime.database) as connection:
             return ingestions.insert(connection, described)
 

@@ -3,8 +3,8 @@
 Rows, bytes and durations come from the ledger, not from the process that did the work: one scrape of any one API
 process tells of all workers. None of the figures names a tenant or an ingestion.
 
-Files are counted one by one, which takes long where there are millions. So nobody waits for it: a scrape tells what was
-counted after the one before, and how long ago that was.
+Counting files takes long where two statuses of an ingestion have very many. So nobody waits for it: a scrape tells what
+was counted after the one before, and how long ago that was.
 """
 
 import time
