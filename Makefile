@@ -16,19 +16,20 @@ SPARK_CAN := $(and $(shell command -v java),$(shell command -v mvn))
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# The locks are complete: nothing is left for pip to resolve. When it may look, it looks at releases that are not locked.
 setup: $(STAMP) ## Install the locked dependencies and the package into .venv
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=python3.12 setup"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 spark: $(SPARK_CLIENT) $(SPARK_SERVER) ## Spark Connect for `autoloader up --spark`; needs Java 17 and Maven
 
 $(SPARK_CLIENT): $(STAMP) requirements-spark.lock
-	$(BIN)/python -m pip install $(PATIENT) --require-hashes --requirement requirements-spark.lock
+	$(BIN)/python -m pip install $(PATIENT) --require-hashes --no-deps --requirement requirements-spark.lock
 	@touch $@
 
 # Some 600 MB, fetched once. Two checkouts that want it at the same time: the second waits, and finds it there.

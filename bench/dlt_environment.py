@@ -21,8 +21,8 @@ def make_dlt_environment() -> None:
     if _INSTALLED.exists() and _INSTALLED.read_text() == lock:
         return
     venv.create(FOLDER, with_pip=True, clear=True)
-    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(LOCK)]
-    subprocess.run([str(PYTHON), *install], check=True, stdout=sys.stderr)
+    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps"]
+    subprocess.run([str(PYTHON), *install, "--requirement", str(LOCK)], check=True, stdout=sys.stderr)
     _INSTALLED.write_text(lock)
 
 
