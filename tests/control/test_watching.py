@@ -37,6 +37,7 @@ RUN = Run(
     files_failed=0,
     files_skipped=0,
     records_ingested=0,
+    records_rejected=0,
     bytes_read=0,
     errors=(),
     created_at=AT,

@@ -73,6 +73,10 @@ CLUSTERS: st.SearchStrategy[dict[str, Any]] = st.just({}) | st.fixed_dictionarie
     {"spark_connect_url": st.sampled_from(["sc://spark:15002", "sc://h:1/;use_ssl=true"])},
     optional={"spark_connect_token": REFERENCES},
 )
+LIMITS = {"max_bad_records": st.integers(0, 2**63 - 1), "max_bad_ratio": st.floats(0, 1)}
+BAD_RECORDS = st.fixed_dictionaries({}, optional={"on_bad_record": st.just("fail_file")}) | st.fixed_dictionaries(
+    {"on_bad_record": st.sampled_from(["quarantine", "skip"]), "format_type": st.just("json")}, optional=LIMITS
+)
 DRAFTS: st.SearchStrategy[dict[str, Any]] = st.builds(
     lambda *parts: {name: value for part in parts for name, value in part.items()},
     st.fixed_dictionaries(
@@ -93,7 +97,11 @@ DRAFTS: st.SearchStrategy[dict[str, Any]] = st.builds(
             "status": st.sampled_from([IngestionStatus.ACTIVE, IngestionStatus.PAUSED, IngestionStatus.DRAFT]),
         },
     ),
-    FORMATS,
+    FORMATS.flatmap(
+        lambda kind: BAD_RECORDS.filter(
+            lambda bad: bad.get("format_type", kind["format_type"]) == kind["format_type"]
+        ).map(lambda bad: kind | bad)
+    ),
     LAYOUTS,
     CLUSTERS,
 )

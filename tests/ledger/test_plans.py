@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event
 from tests.ledger.ledgers import LEASE, SOURCE, WORKER, Ledger, bad, good, later, objects
 
-from autoloader.errors import NotKnown
+from autoloader.errors import NotKnown, WrongState
 from autoloader.ledger import (
     browsing,
     evidence,
@@ -33,6 +33,7 @@ from autoloader.ledger.database import connect, consistent
 from autoloader.ledger.locks import alone, in_turn
 from autoloader.ledger.statement import STATEMENTS
 from autoloader.model import (
+    Clears,
     Difference,
     DifferenceKind,
     FileStatus,
@@ -182,6 +183,7 @@ def use_everything(ledger: Ledger) -> None:
     load, claimed = ledger.claims(run, max_files=500)
     with ledger.transaction() as connection:
         loads.renew(connection, load.id, LEASE)
+    set_rejects_apart(ledger, load.id)
     put_back, refused, *others = claimed
     ledger.store(load, [later(put_back), bad(refused), *map(good, others)])
     ledger.finish(load)
@@ -195,6 +197,7 @@ def use_everything(ledger: Ledger) -> None:
     verify(ledger, small)
     with ledger.transaction() as connection:
         files.retry(connection, ingestion.id, [refused.path])
+    mend(ledger, ingestion)
     _, claimed = ledger.claims(run)
     assert any(file.replaces for file in claimed)
     ledger.run(run)
@@ -208,6 +211,23 @@ def use_everything(ledger: Ledger) -> None:
     ledger.retry(small)
     with ledger.transaction() as connection:
         ingestions.delete(connection, small.id)
+
+
+def set_rejects_apart(ledger: Ledger, load_id: UUID) -> None:
+    with ledger.transaction() as connection:
+        loads.owe_rejects(connection, load_id, "lake.raw.events__rejects")
+        assert loads.clears(connection, load_id) is Clears.FILES
+        assert loads.replaced_rejects(connection, load_id) == {}
+        assert loads.rejecting_paths(connection, load_id) == []
+
+
+def mend(ledger: Ledger, ingestion: Ingestion) -> None:
+    with ledger.transaction() as connection:
+        assert files.retry_rejects(connection, ingestion.id) == 0
+        with pytest.raises(NotKnown, match="never seen"):
+            files.retry_rejects(connection, ingestion.id, ["s3://landing/none"])
+        with pytest.raises(WrongState, match="no rejects"):
+            files.retry_rejects(connection, ingestion.id, [arriving(5, 6)[0].path])
 
 
 def recover(ledger: Ledger, run: Run) -> None:

@@ -21,6 +21,7 @@ from autoloader.model import (
     EngineName,
     FormatType,
     IngestionStatus,
+    OnBadRecord,
     OnChangedFile,
     WriteMode,
 )
@@ -100,6 +101,26 @@ MostBytes = Annotated[
 ]
 MostRetries = Annotated[int, Field(ge=0, le=1000, description="How often later runs try a failed file again.")]
 Changed = Annotated[OnChangedFile, Field(description="What a new version of a loaded file means.")]
+BadRecord = Annotated[
+    OnBadRecord,
+    Field(
+        description="What a record means that the contract refuses: `fail_file`, its file fails; `quarantine`, the "
+        "others load and it goes to the table `<table>__rejects`; `skip`, the others load and it is counted."
+    ),
+]
+MostBad = Annotated[
+    int | None,
+    Field(ge=0, le=MOST_ID, description="A file with more bad records fails; null: no limit. Not with `fail_file`."),
+]
+MostBadRatio = Annotated[
+    float | None,
+    Field(
+        ge=0,
+        le=1,
+        description="A file of whose records a larger part is bad fails; null: no limit. Not with `fail_file`.",
+        examples=[0.01],
+    ),
+]
 Status = Annotated[IngestionStatus, Field(description="Only ACTIVE ingestions, and those in ERROR, may run.")]
 Secret = Annotated[
     str | None,
@@ -199,6 +220,9 @@ class NewIngestion(Body):
     max_file_size_bytes: MostBytes = DEFAULT_MAX_FILE_SIZE_BYTES
     max_retries: MostRetries = DEFAULT_MAX_RETRIES
     on_changed_file: Changed = OnChangedFile.REPLACE
+    on_bad_record: BadRecord = OnBadRecord.FAIL_FILE
+    max_bad_records: MostBad = None
+    max_bad_ratio: MostBadRatio = None
     status: Status = IngestionStatus.ACTIVE
 
 
@@ -226,6 +250,9 @@ class IngestionChanges(Body):
     max_file_size_bytes: MostBytes | None = None
     max_retries: MostRetries | None = None
     on_changed_file: Changed | None = None
+    on_bad_record: BadRecord | None = None
+    max_bad_records: MostBad = None
+    max_bad_ratio: MostBadRatio = None
     status: Status | None = None
 
 

@@ -70,6 +70,9 @@ class Figures:
         self._settled = Counter(
             "autoloader_settled_files", "Files by what ended runs made of them.", ["status"], registry=r
         )
+        self._rejected = Counter(
+            "autoloader_rejected_records", "Bad records that ended runs left out of the tables.", registry=r
+        )
         self._rows = Counter("autoloader_rows", "Rows that ended runs brought.", registry=r)
         self._bytes = Counter("autoloader_read_bytes", "Bytes of files that ended runs read.", registry=r)
         self._retries = Counter(
@@ -153,6 +156,7 @@ class Figures:
     def _add_run(self, run: figures.EndedRun) -> None:
         self._runs.labels(run.status).observe(run.seconds)
         self._rows.inc(run.records_ingested)
+        self._rejected.inc(run.records_rejected)
         self._bytes.inc(run.bytes_read)
         self._settled.labels(FileStatus.SUCCESS).inc(run.files_succeeded)
         self._settled.labels(FileStatus.FAILED).inc(run.files_failed)

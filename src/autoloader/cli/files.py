@@ -43,12 +43,13 @@ def list_files(name: str, *, status: str | None, path: str | None, limit: int, a
         write_json(found.files)
         return
     write_table(
-        ["FILE", "STATUS", "ROWS", "SIZE", "MODIFIED", "SETTLED", "REASON"],
+        ["FILE", "STATUS", "ROWS", "REJECTED", "SIZE", "MODIFIED", "SETTLED", "REASON"],
         [
             [
                 f.file_path,
                 f.status,
                 f.records_ingested if f.status is FileStatus.SUCCESS else None,
+                f.records_rejected if f.status is FileStatus.SUCCESS else None,
                 size(f.file_size_bytes),
                 f.file_modified_at,
                 f.processed_at,
@@ -125,7 +126,8 @@ def _what_happened(version: FileVersion) -> str:  # noqa: PLR0911  one return fo
     match version.status:
         case FileStatus.SUCCESS:
             where = f"snapshot {version.snapshot_id}" if version.snapshot_id else "no snapshot, as it holds no row"
-            return f"{counted(version.records_ingested, 'row')} loaded by {load}, {where}"
+            bad = f", {counted(version.records_rejected, 'bad record')} left out" if version.records_rejected else ""
+            return f"{counted(version.records_ingested, 'row')} loaded by {load}, {where}{bad}"
         case FileStatus.FAILED if version.load_id is None:
             return f"refused: {version.error_message}"
         case FileStatus.FAILED:

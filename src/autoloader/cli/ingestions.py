@@ -131,5 +131,12 @@ def _facts(ingestion: Ingestion) -> dict[str, str]:
         "Write mode": ingestion.write_mode,
         "Engine": " ".join(filter(None, [ingestion.engine, ingestion.spark_connect_url])),
         "Changed files": ingestion.on_changed_file,
+        "Bad records": _bad_records(ingestion),
         "Limits": f"{size(ingestion.max_file_size_bytes)} a file, {ingestion.max_retries} retries",
     }
+
+
+def _bad_records(ingestion: Ingestion) -> str:
+    most = f"; more than {ingestion.max_bad_records:,} fail a file" if ingestion.max_bad_records is not None else ""
+    part = f"; a part over {ingestion.max_bad_ratio:g} fails a file" if ingestion.max_bad_ratio is not None else ""
+    return f"{ingestion.on_bad_record}{most}{part}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from autoloader.errors import UsageError
-from autoloader.model import EngineName, FormatType, OnChangedFile, WriteMode
+from autoloader.model import EngineName, FormatType, OnBadRecord, OnChangedFile, WriteMode
 from autoloader.vault import CREDENTIAL_SECRETS, FILE, VARIABLE
 
 if TYPE_CHECKING:
@@ -64,6 +64,17 @@ DESCRIBING = [
         help="What a new version of a loaded file means. Default: replace.",
     ),
     click.option(
+        "--on-bad-record",
+        type=click.Choice([str(c) for c in OnBadRecord]),
+        help="What a bad record means: its file fails (default), it goes to <table>__rejects, or it is only counted.",
+    ),
+    click.option(
+        "--max-bad-records", metavar="N|none", help="A file with more bad records fails. Default: none, no limit."
+    ),
+    click.option(
+        "--max-bad-ratio", metavar="R|none", help="A file fails when a larger part is bad, such as 0.01. Default: none."
+    ),
+    click.option(
         "--max-file-size", "max_file_size_bytes", metavar="SIZE", help="Larger files are skipped. Default: 5GiB."
     ),
     click.option(
@@ -106,6 +117,7 @@ PLAIN = (
     "format_type",
     "write_mode",
     "on_changed_file",
+    "on_bad_record",
     "max_file_size_bytes",
     "max_retries",
     "engine",
@@ -127,6 +139,9 @@ def draft_of(given: dict[str, Any]) -> dict[str, Any]:
         UsageError: an option that cannot be read; the message names it.
     """
     draft: dict[str, Any] = {name: given[name] for name in PLAIN if given.get(name) is not None}
+    for name, kind in (("max_bad_records", int), ("max_bad_ratio", float)):
+        if given.get(name) is not None:
+            draft[name] = _number_or_none(name, given[name], kind)
     for option, name in (("source", "source_path"), ("pattern", "source_file_pattern")):
         if given.get(option) is not None:
             draft[name] = given[option]
@@ -147,6 +162,16 @@ def draft_of(given: dict[str, Any]) -> dict[str, Any]:
         secrets = {name: _secret(name, credentials[name]) for name in CREDENTIAL_SECRETS if name in credentials}
         draft["source_credentials"] = credentials | secrets
     return draft
+
+
+def _number_or_none(name: str, text: str, kind: type[int | float]) -> float | None:
+    if text == "none":
+        return None
+    try:
+        return kind(text)
+    except ValueError:
+        option = f"--{name.replace('_', '-')}"
+        raise UsageError(f"{option} {text!r}: write a number, or none for no limit", field=name) from None
 
 
 def _secret(name: str, value: str) -> str:

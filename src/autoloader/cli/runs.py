@@ -118,7 +118,20 @@ def list_runs(name: str | None, *, limit: int, as_json: bool) -> None:
         write_json(found)
         return
     write_table(
-        ["RUN", "INGESTION", "STATUS", "STARTED", "TOOK", "NEW", "LOADED", "FAILED", "SKIPPED", "ROWS", "READ"],
+        [
+            "RUN",
+            "INGESTION",
+            "STATUS",
+            "STARTED",
+            "TOOK",
+            "NEW",
+            "LOADED",
+            "FAILED",
+            "SKIPPED",
+            "ROWS",
+            "REJECTED",
+            "READ",
+        ],
         [
             [
                 r.id,
@@ -131,6 +144,7 @@ def list_runs(name: str | None, *, limit: int, as_json: bool) -> None:
                 r.files_failed,
                 r.files_skipped,
                 r.records_ingested,
+                r.records_rejected,
                 size(r.bytes_read),
             ]
             for r in found
@@ -150,6 +164,8 @@ def _summary(name: str, run: Run, failed: Sequence[File]) -> None:
         click.echo(f"{name}: nothing new ({took}).")
         return
     parts = [f"{counted(run.files_succeeded, 'file')} loaded", counted(run.records_ingested, "row")]
+    if run.records_rejected:
+        parts.append(f"{counted(run.records_rejected, 'bad record')} left out")
     if run.files_failed:
         parts.append(f"{run.files_failed:,} failed")
     if run.files_skipped:

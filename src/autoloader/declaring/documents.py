@@ -142,8 +142,10 @@ class _Reader:
                 return self.credentials(node)
             case "spark_connect_token":
                 return self.secret(node, field, "token")
-            case "max_retries":
+            case "max_retries" | "max_bad_records":
                 return self.whole(node, field)
+            case "max_bad_ratio":
+                return self.number(node, field)
             case "status":
                 return self.status(node)
             case _:
@@ -186,6 +188,14 @@ class _Reader:
         if _WHOLE.fullmatch(text) is None:
             self.refuse(node, f"{field}: give a whole number, such as 3", field)
         return int(text)
+
+    def number(self, node: yaml.Node, field: str) -> float:
+        """A number."""
+        text = self.text(node, field)
+        try:
+            return float(text)
+        except ValueError:
+            self.refuse(node, f"{field}: give a number, such as 0.01", field)
 
     def texts(self, node: yaml.Node, field: str) -> tuple[str, ...]:
         """A list of texts."""

@@ -38,6 +38,9 @@ ORDER = (
     "spark_connect_url",
     "spark_connect_token",
     "on_changed_file",
+    "on_bad_record",
+    "max_bad_records",
+    "max_bad_ratio",
     "max_file_size_bytes",
     "max_retries",
 )
@@ -116,7 +119,7 @@ def _written(name: str, value: Any) -> object:  # noqa: ANN401  a value of any f
         case "format_options" | "table_properties":
             return dict(sorted(value.items()))
         case _:
-            return value if isinstance(value, (int, dict)) else str(value)
+            return value if isinstance(value, (int, float, dict)) else str(value)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -36,8 +36,9 @@ _FILES = named(
 )
 _BROUGHT = named(
     "evidence.brought",
-    "Which rows each committed load of an ingestion brought, by file.",
-    """SELECT o.id, o.file_id, CAST(o.load_id AS text), o.records_ingested
+    "Which rows and rejects each committed load of an ingestion brought, by file.",
+    """SELECT o.id, o.file_id, CAST(o.load_id AS text), o.records_ingested,
+        CASE WHEN l.rejects_table IS NULL THEN 0 ELSE o.records_rejected END
     FROM processed_files f JOIN outcomes o ON o.file_id = f.id JOIN loads l ON l.id = o.load_id
     WHERE f.ingestion_id = :ingestion_id AND l.ingestion_id = f.ingestion_id AND l.state = 'COMMITTED'
       AND o.status = 'SUCCESS'""",
@@ -45,7 +46,8 @@ _BROUGHT = named(
 _LOADS = named(
     "evidence.loads",
     "Every load of an ingestion.",
-    """SELECT CAST(l.id AS text), l.state, l.clears, l.table_name, l.snapshot_id, l.started_at, l.ended_at
+    """SELECT CAST(l.id AS text), l.state, l.clears, l.table_name, l.snapshot_id, l.started_at, l.ended_at,
+        l.rejects_table
     FROM loads l WHERE l.ingestion_id = :ingestion_id""",
 )
 _KNOWN = named(
@@ -74,12 +76,12 @@ def files(conn: Connection, ingestion_id: int) -> Chunks:
 
 
 def brought(conn: Connection, ingestion_id: int) -> Chunks:
-    """``place, file id, load id, records`` of every file in every committed load; places tell the order."""
+    """``place, file id, load id, records, rejects`` of every file in every committed load; places tell the order."""
     return _chunks(conn, _BROUGHT, {"ingestion_id": ingestion_id})
 
 
 def loads(conn: Connection, ingestion_id: int) -> Chunks:
-    """``id, state, clears, table name, snapshot id, started at, ended at`` of every load."""
+    """``id, state, clears, table name, snapshot id, started at, ended at, rejects table`` of every load."""
     return _chunks(conn, _LOADS, {"ingestion_id": ingestion_id})
 
 

@@ -41,7 +41,7 @@ _ENDED_RUNS = named(
     "figures.ended_runs",
     "Runs that ended after an instant.",
     """SELECT id, status, ended_at, extract(epoch FROM ended_at - coalesce(started_at, ended_at)) AS seconds,
-        records_ingested, bytes_read, files_succeeded, files_failed, files_skipped
+        records_ingested, records_rejected, bytes_read, files_succeeded, files_failed, files_skipped
     FROM runs WHERE ended_at > :since ORDER BY ended_at""",
 )
 _ENDED_LOADS = named(
@@ -83,6 +83,7 @@ class EndedRun:
     ended_at: datetime
     seconds: float
     records_ingested: int
+    records_rejected: int
     bytes_read: int
     files_succeeded: int
     files_failed: int

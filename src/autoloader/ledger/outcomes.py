@@ -62,10 +62,12 @@ _COUNT = named(
     """
     UPDATE runs r SET files_processed = r.files_processed + c.succeeded + c.failed,
         files_succeeded = r.files_succeeded + c.succeeded, files_failed = r.files_failed + c.failed,
-        records_ingested = r.records_ingested + c.records, bytes_read = r.bytes_read + c.bytes
+        records_ingested = r.records_ingested + c.records,
+        records_rejected = r.records_rejected + c.rejected, bytes_read = r.bytes_read + c.bytes
     FROM (SELECT count(*) FILTER (WHERE status = 'SUCCESS') AS succeeded,
                  count(*) FILTER (WHERE status = 'FAILED') AS failed,
                  coalesce(sum(records_ingested) FILTER (WHERE status = 'SUCCESS'), 0) AS records,
+                 coalesce(sum(records_rejected) FILTER (WHERE status = 'SUCCESS'), 0) AS rejected,
                  coalesce(sum(bytes_read), 0) AS bytes
           FROM outcomes WHERE load_id = :load_id) c
     WHERE r.id = :run_id""",

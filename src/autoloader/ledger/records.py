@@ -16,6 +16,7 @@ from autoloader.model import (
     IngestionStatus,
     Load,
     LoadState,
+    OnBadRecord,
     OnChangedFile,
     Run,
     RunError,
@@ -78,6 +79,7 @@ def ingestion(row: RowMapping) -> Ingestion:
             "partition_columns": tuple(row["partition_columns"]),
             "engine": EngineName(row["engine"]),
             "on_changed_file": OnChangedFile(row["on_changed_file"]),
+            "on_bad_record": OnBadRecord(row["on_bad_record"]),
         }
     )
 

@@ -112,7 +112,7 @@ _END = named(
                           WHERE ingestion_id = :ingestion_id AND status = 'DISCOVERED' AND NOT deferred)
           AND NOT EXISTS (SELECT FROM processed_files WHERE ingestion_id = :ingestion_id AND status = 'PROCESSING')
     ), last AS (
-        SELECT DISTINCT ON (o.file_id) o.status, o.records_ingested, o.bytes_read
+        SELECT DISTINCT ON (o.file_id) o.status, o.records_ingested, o.records_rejected, o.bytes_read
         FROM settled s CROSS JOIN LATERAL (
             SELECT o.* FROM loads l JOIN outcomes o ON o.load_id = l.id WHERE l.run_id = s.id
             UNION ALL
@@ -125,6 +125,7 @@ _END = named(
                count(*) FILTER (WHERE status = 'FAILED') AS failed,
                count(*) FILTER (WHERE status = 'SKIPPED') AS skipped,
                coalesce(sum(records_ingested) FILTER (WHERE status = 'SUCCESS'), 0) AS records,
+               coalesce(sum(records_rejected) FILTER (WHERE status = 'SUCCESS'), 0) AS rejected,
                coalesce(sum(bytes_read), 0) AS bytes
         FROM last
     )
@@ -132,7 +133,8 @@ _END = named(
     SET status = CASE WHEN c.failed > 0 AND c.succeeded = 0 THEN 'FAILED' ELSE 'SUCCESS' END,
         ended_at = clock_timestamp(), lease_until = NULL,
         files_discovered = c.discovered, files_processed = c.succeeded + c.failed, files_succeeded = c.succeeded,
-        files_failed = c.failed, files_skipped = c.skipped, records_ingested = c.records, bytes_read = c.bytes
+        files_failed = c.failed, files_skipped = c.skipped, records_ingested = c.records,
+        records_rejected = c.rejected, bytes_read = c.bytes
     FROM settled s, counted c WHERE r.id = s.id AND r.status = 'RUNNING'
     RETURNING {_COLUMNS}""",
 )

@@ -16,6 +16,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Float,
     ForeignKey,
     Identity,
     Index,
@@ -37,6 +38,7 @@ from autoloader.model import (
     FileStatus,
     IngestionStatus,
     LoadState,
+    OnBadRecord,
     OnChangedFile,
     RunStatus,
     RunTrigger,
@@ -114,6 +116,9 @@ class IngestionColumns(TypedColumns):
     max_file_size_bytes: Named[int] = Column(BigInteger, nullable=False)
     max_retries: Named[int] = Column(Integer, nullable=False)
     on_changed_file: Named[str] = Column(Text, nullable=False)
+    on_bad_record: Named[str] = Column(Text, nullable=False, server_default="fail_file")
+    max_bad_records: Named[int | None] = Column(BigInteger)
+    max_bad_ratio: Named[float | None] = Column(Float)
     version: Named[int] = Column(BigInteger, nullable=False, server_default=text("1"))
     files: Named[int] = _count()
     created_at: Named[datetime] = _now()
@@ -128,6 +133,7 @@ ingestions = Table(
     CheckConstraint(_one_of("status", IngestionStatus), name="ingestions_status_check"),
     CheckConstraint(_one_of("write_mode", WriteMode), name="ingestions_write_mode_check"),
     CheckConstraint(_one_of("on_changed_file", OnChangedFile), name="ingestions_on_changed_file_check"),
+    CheckConstraint(_one_of("on_bad_record", OnBadRecord), name="ingestions_on_bad_record_check"),
     CheckConstraint(" AND ".join(map(_no_plain_secret, SECRETS)), name="ingestions_secrets_check"),
 )
 
@@ -163,6 +169,7 @@ class RunColumns(TypedColumns):
     files_failed: Named[int] = _count()
     files_skipped: Named[int] = _count()
     records_ingested: Named[int] = _count()
+    records_rejected: Named[int] = _count()
     bytes_read: Named[int] = _count()
     errors: Named[list[Any]] = Column(JSONB, nullable=False, server_default=text("'[]'::jsonb"))
     created_at: Named[datetime] = _now()
@@ -248,6 +255,7 @@ Index(
     "processed_files_discovered", _files.ingestion_id, _files.file_path, postgresql_where=text("status = 'DISCOVERED'")
 )
 Index("processed_files_failed", _files.ingestion_id, _files.file_path, postgresql_where=text("status = 'FAILED'"))
+Index("processed_files_rejecting", _files.ingestion_id, _files.file_path, postgresql_where=text("records_rejected > 0"))
 Index("processed_files_skipped", _files.ingestion_id, _files.file_path, postgresql_where=text("status = 'SKIPPED'"))
 
 
@@ -255,6 +263,7 @@ class LoadColumns(TypedColumns):
     """One attempt to put a fixed set of file versions into one snapshot.
 
     ``prepared_at``: its outcomes are stored. ``clears``: whose rows leave the table when it lands.
+    ``rejects_table``: the table that must change as well once it has landed, because it has rejects or takes some away.
     """
 
     id: Named[uuid.UUID] = Column(Uuid, primary_key=True)
@@ -275,6 +284,7 @@ class LoadColumns(TypedColumns):
     error_type: Named[str | None] = Column(Text)
     error_message: Named[str | None] = Column(Text)
     clears: Named[str] = Column(Text, nullable=False, server_default="files")
+    rejects_table: Named[str | None] = Column(Text)
 
 
 loads = Table(

@@ -15,6 +15,8 @@ SOURCE_FILE = "_source_file"
 SOURCE_MODIFIED_AT = "_source_modified_at"
 LOAD_ID = "_load_id"
 LOADED_AT = "_loaded_at"
+SOURCE_ROW = "_source_row"
+"""A further one where an ingestion asks for it: the line of the record, its element or its row. BIGINT."""
 METADATA_COLUMNS = (SOURCE_FILE, SOURCE_MODIFIED_AT, LOAD_ID, LOADED_AT)
 """Columns on every row of every table we load: STRING, TIMESTAMP, STRING, TIMESTAMP."""
 
@@ -122,6 +124,8 @@ class Load:
     Attributes:
         prepared_at: when its outcomes were stored; nothing of it is sent to the catalog before that.
         error_message: why it failed, or why recovery cannot settle it now.
+        rejects_table: the table that must change as well once the load has landed, because it has rejects or takes
+            some away; None where there is nothing to do.
     """
 
     id: UUID
@@ -139,6 +143,7 @@ class Load:
     bytes: int
     error_type: str | None = None
     error_message: str | None = None
+    rejects_table: str | None = None
 
     @property
     def catalog(self) -> str:
@@ -206,6 +211,19 @@ class DataFile:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Rejects:
+    """Bad records of the files of a load that were loaded without them.
+
+    Attributes:
+        location: a local Parquet file with the columns of a rejects table.
+        records: rows in the file.
+    """
+
+    location: Path
+    records: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Staged:
     """Data files that an engine left in the table's storage in a snapshot which no branch shows.
 
@@ -218,3 +236,7 @@ class Staged:
     snapshot_id: int
     wap_id: str
     without: frozenset[str] = frozenset()
+
+
+Made = DataFile | Rejects | Staged
+"""What an engine hands over."""

@@ -59,6 +59,32 @@ class OnChangedFile(StrEnum):
     FAIL = "fail"
 
 
+class OnBadRecord(StrEnum):
+    """What a record that the contract refuses means for its file.
+
+    ``fail_file``: the file is FAILED with the first one. ``quarantine``: the others load, and it goes to the table
+    ``<table>__rejects``. ``skip``: the others load, and it is counted.
+    """
+
+    FAIL_FILE = "fail_file"
+    QUARANTINE = "quarantine"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BadRecords:
+    """What becomes of the bad records of a file, and how many it may have.
+
+    Attributes:
+        most: a file with more of them fails; None: no limit.
+        most_of_all: a file fails when they are a larger part of its records, 0 to 1; None: no limit.
+    """
+
+    policy: OnBadRecord = OnBadRecord.FAIL_FILE
+    most: int | None = None
+    most_of_all: float | None = None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceCredentials:
     """How to reach the bucket; all None: the default AWS chain (or the embedded stack where that is in use).
@@ -110,6 +136,14 @@ class NewIngestion:
     max_file_size_bytes: int = DEFAULT_MAX_FILE_SIZE_BYTES
     max_retries: int = DEFAULT_MAX_RETRIES
     on_changed_file: OnChangedFile = OnChangedFile.REPLACE
+    on_bad_record: OnBadRecord = OnBadRecord.FAIL_FILE
+    max_bad_records: int | None = None
+    max_bad_ratio: float | None = None
+
+    @property
+    def bad_records(self) -> BadRecords:
+        """The three fields about bad records as one."""
+        return BadRecords(policy=self.on_bad_record, most=self.max_bad_records, most_of_all=self.max_bad_ratio)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -71,6 +71,7 @@ class Run:
     files_failed: int
     files_skipped: int
     records_ingested: int
+    records_rejected: int
     bytes_read: int
     errors: tuple[RunError, ...]
     created_at: datetime
