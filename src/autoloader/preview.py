@@ -19,13 +19,13 @@ from autoloader import sampling
 from autoloader.discovery import Scope, matching
 from autoloader.engines import Reading, Work
 from autoloader.errors import LeaseLost, UsageError
-from autoloader.model import ClaimedFile, FileStatus, Staged
+from autoloader.model import ClaimedFile, DataFile, FileStatus
 from autoloader.schema import parse_schema
 from autoloader.schema.table import numbered
 
 if TYPE_CHECKING:
     from autoloader.engines import Engine
-    from autoloader.model import DataFile, NewIngestion, SourceObject
+    from autoloader.model import Made, NewIngestion, SourceObject
     from autoloader.objects import ObjectStore
     from autoloader.schema.types import Schema
 
@@ -196,9 +196,9 @@ def _read(
     spool.mkdir()
     rows: list[list[Any]] = []
 
-    def keep(data_file: DataFile | Staged) -> None:
-        if isinstance(data_file, Staged):
-            raise TypeError("a preview reads in this process, where nothing is staged")
+    def keep(data_file: Made) -> None:
+        if not isinstance(data_file, DataFile):
+            raise TypeError("a preview reads in this process, and keeps no rejects")
         wanted = SHOWN_ROWS - len(rows)
         if wanted > 0:
             batch = next(pq.ParquetFile(data_file.location).iter_batches(wanted)).select(list(reading.schema.names))

@@ -14,7 +14,7 @@ from autoloader.engines.embedded import EmbeddedEngine
 from autoloader.lake.intake import Intake
 from autoloader.lake.staged import allow_staging
 from autoloader.lake.tables import ensure_table, shape
-from autoloader.model import ClaimedFile, DataFile, FormatType, Outcome, Staged
+from autoloader.model import BadRecords, ClaimedFile, DataFile, FormatType, Made, Outcome, Rejects
 from autoloader.schema.parse import parse_schema
 from autoloader.schema.table import PartitionField, TableShape
 from autoloader.schema.types import Array, Column, DataType, Map, Scalar, Schema, Struct
@@ -80,6 +80,7 @@ class Result:
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     data_files: list[tuple[DataFile, list[dict[str, Any]]]] = field(default_factory=list)
     footers: list[pq.ParquetSchema] = field(default_factory=list)
+    rejects: list[dict[str, Any]] = field(default_factory=list)
     progress: list[Progress] = field(default_factory=list)
 
     def values(self, column: str) -> list[Any]:
@@ -128,7 +129,12 @@ class Loads:
             "table_name": "lake.nowhere.at_all",
             "loaded_at": LOADED_AT,
             "files": self.files() if "files" not in facts else facts["files"],
-            "reading": Reading(format_type=facts.pop("format_type", FormatType.JSON), options=options, schema=schema),
+            "reading": Reading(
+                format_type=facts.pop("format_type", FormatType.JSON),
+                options=options,
+                schema=schema,
+                bad_records=facts.pop("bad_records", BadRecords()),
+            ),
             "shape": table_shape(schema, facts.pop("partition", ())),
             "store": self.store,
             "spool": spool,
@@ -150,13 +156,22 @@ class Loads:
         assert [found for found in work.spool.rglob("*") if found.is_file()] == [], "the spool is left empty"
         return result
 
-    def put(self, work: Work, made: DataFile | Staged, result: Result) -> None:
+    def put(self, work: Work, made: Made, result: Result) -> None:
         """Read a finished data file and remove it."""
+        if isinstance(made, Rejects):
+            self.took_rejects(made, result)
+            return
         assert isinstance(made, DataFile), work
         path = made.location
         assert not isinstance(path, str)
         result.took(made, path, work.shape.schema.names)
         path.unlink()
+
+    def took_rejects(self, made: Rejects, result: Result) -> None:
+        """Read the rejects and remove them."""
+        result.rejects += pq.read_table(made.location).to_pylist()
+        assert len(result.rejects) == made.records
+        made.location.unlink()
 
 
 @dataclass(kw_only=True)
@@ -177,8 +192,11 @@ class SparkLoads(Loads):
             self.tables[f"lake.{self.namespace}.{name}"] = allow_staging(made)
         return super().work(ddl, **({"table_name": f"lake.{self.namespace}.{name}"} | facts))
 
-    def put(self, work: Work, made: DataFile | Staged, result: Result) -> None:
+    def put(self, work: Work, made: Made, result: Result) -> None:
         """Read what would be published."""
+        if isinstance(made, Rejects):
+            self.took_rejects(made, result)
+            return
         table = self.tables[work.table_name]
         for entry in Intake(table, work.load_id).take(made):
             with table.io.new_input(entry.file_path).open() as stream:

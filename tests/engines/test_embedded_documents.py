@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from autoloader.engines.embedded.documents import DocumentReader
 from autoloader.engines.embedded.strict_json import canonical_record
+from autoloader.errors import BadRecord
 from autoloader.schema.parse import parse_schema
 
 if TYPE_CHECKING:
@@ -39,4 +40,5 @@ def test_where_the_blocks_are_cut_makes_no_difference() -> None:
         cuts = range(0, len(data), size)
         found = [e for at in cuts for e in reader.exact(data[at : at + size], 1, last=at + size >= len(data))]
         assert found == whole
-    assert whole[0] == (1, '{"id":"1.50","s":"x\\"]},{é"}'.replace("1.50", "1.5"))
+    assert not isinstance(whole[0], BadRecord)
+    assert whole[0][:2] == (1, '{"id":"1.50","s":"x\\"]},{é"}'.replace("1.50", "1.5"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from autoloader.model import BadRecords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
-    from autoloader.model import ClaimedFile, DataFile, FormatType, Outcome, Staged
+    from autoloader.model import ClaimedFile, FormatType, Made, Outcome
     from autoloader.objects import ObjectStore
     from autoloader.schema.table import TableShape
     from autoloader.schema.types import Schema
@@ -19,11 +21,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
-    """How an ingestion's files are read: the explicit schema and the options, both already validated."""
+    """How an ingestion's files are read, all of it already validated.
+
+    Attributes:
+        schema: explicit.
+        bad_records: what becomes of records that the contract refuses.
+    """
 
     format_type: FormatType
     options: Mapping[str, str]
     schema: Schema
+    bad_records: BadRecords = field(default_factory=BadRecords)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,17 +69,16 @@ class Progress:
 class Engine(Protocol):
     """Turns the files of one load into data files."""
 
-    def prepare(
-        self, work: Work, put: Callable[[DataFile | Staged], None], report: Callable[[Progress], None]
-    ) -> Sequence[Outcome]:
+    def prepare(self, work: Work, put: Callable[[Made], None], report: Callable[[Progress], None]) -> Sequence[Outcome]:
         """Read every file of the load and hand over the data files as they are finished.
 
-        A file that cannot be read, or holds a bad record, is FAILED alone: none of its rows is in any data file.
+        A file that cannot be read, or holds a bad record that is not tolerated, is FAILED alone: none of its rows is in
+        any data file, and none of its records among the rejects.
 
         Args:
             work: the load.
-            put: called with each finished data file, or with a snapshot that holds them; a local file is moved or
-                removed by the callee before it returns.
+            put: called with each finished data file, or with a snapshot that holds them, and at most once with the
+                rejects of the load; a local file is moved or removed by the callee before it returns.
             report: called now and then, from any thread.
 
         Returns:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from autoloader.engines import Engine, Progress, Work
-    from autoloader.model import DataFile, Outcome, Staged
+    from autoloader.model import Made, Outcome
 
 log = structlog.get_logger(__name__)
 
@@ -31,9 +31,7 @@ class Choosing:
         self._embedded = embedded
         self._spark = spark
 
-    def prepare(
-        self, work: Work, put: Callable[[DataFile | Staged], None], report: Callable[[Progress], None]
-    ) -> Sequence[Outcome]:
+    def prepare(self, work: Work, put: Callable[[Made], None], report: Callable[[Progress], None]) -> Sequence[Outcome]:
         """See ``Engine.prepare``."""
         sizes = [file.size_bytes for file in work.files if file.size_bytes]
         large = is_for_spark(len(sizes), sum(sizes))

@@ -25,11 +25,13 @@ class ValueOptions:
         encoding: of the files, under a name that Python knows.
         date_format: how dates are written; None: ISO 8601 as ``docs/reference/values.md`` says.
         timestamp_format: the same for instants.
+        source_row: whether the column ``_source_row`` tells where in its file each record stands.
     """
 
     encoding: str = "utf-8"
     date_format: TextPattern | None = None
     timestamp_format: TextPattern | None = None
+    source_row: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +95,7 @@ def parse_options(format_type: FormatType, options: Mapping[str, str]) -> Option
         case FormatType.CSV:
             return _csv(CsvOptions(**values))  # type: ignore[arg-type]  # likewise
         case FormatType.PARQUET:
-            return ParquetOptions()
+            return ParquetOptions(**values)  # type: ignore[arg-type]  # likewise
         case _:
             assert_never(format_type)
 
@@ -175,7 +177,9 @@ def _pattern(name: str, text: str) -> TextPattern:
 _Known = dict[str, tuple[str | None, "Callable[[str, str], object]"]]
 """By Spark's name: the attribute (None: only checked, the reader does so in any case) and what parses the text."""
 
+_SOURCE_ROW = "sourceRow"
 _VALUES: _Known = {
+    _SOURCE_ROW: ("source_row", _flag),
     "encoding": ("encoding", _encoding),
     "dateFormat": ("date_format", _pattern),
     "timestampFormat": ("timestamp_format", _pattern),
@@ -195,5 +199,5 @@ _KNOWN: dict[FormatType, _Known] = {
         "ignoreTrailingWhiteSpace": (None, _only_false),
         **_VALUES,
     },
-    FormatType.PARQUET: {},
+    FormatType.PARQUET: {_SOURCE_ROW: ("source_row", _flag)},
 }

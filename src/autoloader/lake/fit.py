@@ -20,17 +20,20 @@ WRITABLE_VERSION = 2
 """PyIceberg writes format versions 1 and 2."""
 
 
-def differences(table: Table, wanted: IcebergSchema, partition_columns: Sequence[str]) -> list[str]:
+def differences(
+    table: Table, wanted: IcebergSchema, partition_columns: Sequence[str], extra: Sequence[str] = ()
+) -> list[str]:
     """Why the table does not fit; empty when it does.
 
     Args:
         table: as the catalog has it.
         wanted: the ingestion's columns and the metadata columns; of the latter any may be missing in the table.
         partition_columns: the user's words; empty takes the table's spec as it is.
+        extra: names of further columns that may be missing.
     """
     return [
         *_version(table),
-        *_columns("", wanted.fields, table.schema().fields, missing_ok=frozenset(METADATA_COLUMNS)),
+        *_columns("", wanted.fields, table.schema().fields, missing_ok=frozenset((*METADATA_COLUMNS, *extra))),
         *_partitions(table, partition_columns),
     ]
 

@@ -62,6 +62,7 @@ def ensure_table(  # noqa: PLR0917  in the order in which people write them down
     partition_columns: Sequence[str] = (),
     properties: Mapping[str, str] = EMPTY_DICT,
     *,
+    extra: Sequence[Column] = (),
     alone: Callable[[], AbstractContextManager[object]] = lambda: _MAKING,
 ) -> Table:
     """The ingestion's table, made if it is not there. Many may call at once: one makes it, the others use it.
@@ -73,6 +74,7 @@ def ensure_table(  # noqa: PLR0917  in the order in which people write them down
         schema: the ingestion's columns, without the metadata columns, which are added at the end.
         partition_columns: a column or a transform each, ``day(at)``; empty takes an existing table's spec as it is.
         properties: for a table that is made here. A table that is there keeps its owner's.
+        extra: further columns that the loads fill, added like the metadata columns.
         alone: held while a table is made, so that only one of those who may make it does. Not every catalog sees to
             that: in the embedded one the last of two creators wins and the first one's table is gone with its rows.
             The default keeps out the threads of this process; several processes need a lock that they share.
@@ -83,23 +85,23 @@ def ensure_table(  # noqa: PLR0917  in the order in which people write them down
         CatalogUnavailable: the catalog does not answer.
         CatalogMisconfigured: it refuses us or the names.
     """
-    wanted = _wanted(schema)
+    wanted = _wanted(schema, extra)
     _check_properties(properties)
     found = load_table(catalog, database, table)
     if found is None:
         with alone():
             found = _found_or_made(catalog, database, table, wanted, partition_columns, properties)
     with translated(f"checking the table {database}.{table}"):
-        return _fitted(found, wanted, partition_columns)
+        return _fitted(found, wanted, partition_columns, extra)
 
 
-def _wanted(schema: Schema) -> IcebergSchema:
-    taken = {name.lower() for name in schema.names} & set(METADATA_COLUMNS)
+def _wanted(schema: Schema, extra: Sequence[Column]) -> IcebergSchema:
+    taken = {name.lower() for name in schema.names} & {*METADATA_COLUMNS, *(column.name for column in extra)}
     if taken:
         raise UsageError(
             f"The schema has {', '.join(sorted(taken))}, which every load adds itself.", field="schema_json"
         )
-    return iceberg_schema(Schema((*schema.columns, *METADATA)))
+    return iceberg_schema(Schema((*schema.columns, *METADATA, *extra)))
 
 
 def _check_properties(properties: Mapping[str, str]) -> None:
@@ -168,19 +170,19 @@ def _create_namespace(catalog: Catalog, namespace: tuple[str, ...]) -> None:
     stop=stop_after_attempt(8),
     reraise=True,
 )
-def _fitted(table: Table, wanted: IcebergSchema, partition_columns: Sequence[str]) -> Table:
-    found = differences(table, wanted, partition_columns)
+def _fitted(table: Table, wanted: IcebergSchema, partition_columns: Sequence[str], extra: Sequence[Column]) -> Table:
+    found = differences(table, wanted, partition_columns, [column.name for column in extra])
     if found:
         raise TableMismatch(f"The table {'.'.join(table.name())} does not fit: {'; '.join(found)}.")
-    missing = _missing_metadata(table)
+    missing = _missing_metadata(table, extra)
     if missing:
         _add(table, missing)
     return table
 
 
-def _missing_metadata(table: Table) -> list[Column]:
+def _missing_metadata(table: Table, extra: Sequence[Column]) -> list[Column]:
     there = {field.name.lower() for field in table.schema().fields}
-    return [column for column in METADATA if column.name not in there]
+    return [column for column in (*METADATA, *extra) if column.name not in there]
 
 
 def _add(table: Table, columns: Sequence[Column]) -> None:

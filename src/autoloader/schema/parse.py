@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autoloader.errors import UsageError
-from autoloader.model import METADATA_COLUMNS
+from autoloader.model import METADATA_COLUMNS, SOURCE_ROW
 from autoloader.schema.ddl import parse_ddl
 from autoloader.schema.names import FIELD
 from autoloader.schema.structtype import parse_structtype
@@ -43,7 +43,7 @@ def check_schema(schema: Schema) -> None:
         UsageError: no columns, types nested too deeply, an empty name, a name used twice (case folded, at any level),
             a name of the metadata columns, or a map whose keys are no scalars.
     """
-    reserved = {name.casefold() for name in METADATA_COLUMNS}
+    reserved = {name.casefold() for name in (*METADATA_COLUMNS, SOURCE_ROW)}
     for column in schema.columns:
         if column.name.casefold() in reserved:
             raise UsageError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from autoloader.model import LOAD_ID, LOADED_AT, SOURCE_FILE, SOURCE_MODIFIED_AT
+from autoloader.model import LOAD_ID, LOADED_AT, SOURCE_FILE, SOURCE_MODIFIED_AT, SOURCE_ROW
 from autoloader.schema.types import Array, Column, Decimal, Map, Scalar, Schema, Struct
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ METADATA = (
     Column(LOADED_AT, Scalar.TIMESTAMP),
 )
 """The columns that every row of every table carries."""
+
+ROW = Column(SOURCE_ROW, Scalar.BIGINT)
+"""A further one, where an ingestion asks for it."""
 
 
 @dataclass(frozen=True, slots=True)

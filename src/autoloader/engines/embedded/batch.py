@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from autoloader.engines.embedded.overlong import Overlong
 from autoloader.engines.embedded.readers import BARE, NDJSON
 from autoloader.engines.embedded.screening import Screening
 from autoloader.engines.embedded.spool import Segment
+from autoloader.engines.embedded.streams import excerpt
+from autoloader.engines.embedded.strict_json import malformed
 from autoloader.errors import BadRecord, FileError
 
 if TYPE_CHECKING:
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from autoloader.model import ClaimedFile
 
 _CANONICAL_AT_ONCE = 1024**2
+FIRST_SHOWN = 3
+"""So many bad records stand in the message of a file that has too many of them."""
 
 
 @dataclass(slots=True)
@@ -30,6 +35,8 @@ class Intake:
     Attributes:
         lines: physical lines seen so far.
         records: records in ``slices``.
+        rejected: bad records that were found so far and are in no slice.
+        first_refused: line (or element number) and message of the first few of them.
         error: why it fails; its slices are blanked before anything is written.
     """
 
@@ -39,6 +46,8 @@ class Intake:
     begun: bool = False
     lines: int = 0
     records: int = 0
+    rejected: int = 0
+    first_refused: list[tuple[int, str]] = field(default_factory=list)
     bytes_read: int = 0
     seconds: float = 0.0
     slices: list[Slice] = field(default_factory=list)
@@ -48,6 +57,11 @@ class Intake:
         """Keep the first reason."""
         if self.error is None:
             self.error = error
+
+    def refuse(self, count: int, first: Iterable[tuple[int, str]]) -> None:
+        """So many bad records more."""
+        self.rejected += count
+        self.first_refused = sorted([*self.first_refused, *first])[:FIRST_SHOWN]
 
 
 class Batch:
@@ -64,6 +78,8 @@ class Batch:
         self.plain: dict[Layout, Segment] = {}
         self.canonical: Segment | None = None
         self._adopted: list[Segment] = []
+        self.sieved: list[Segment] = []
+        self.rejecting = tools.rejecting
         self._tags = tags
         self._new_path = tools.new_path
         self._screening: Screening[Intake] = Screening(tools.screening)
@@ -82,15 +98,30 @@ class Batch:
 
     def _take(self, intake: Intake, data: bytes, *, last: bool) -> None:
         try:
-            if not intake.begun:
+            if not intake.begun and not isinstance(data, Overlong):
                 intake.begun = True
                 data, intake.lines = intake.reader.begin(data)
-            if not intake.reader.settled or intake.reader.screen is None:
+            if isinstance(data, Overlong):
+                self._overlong(intake, data, last=last)
+            elif not intake.reader.settled or intake.reader.screen is None:
                 self._exact(intake, data, last=last)
             elif data:
                 self._screen(intake, data, last=last)
         except FileError as error:
             intake.fail(error)
+
+    def _overlong(self, intake: Intake, start: bytes, *, last: bool) -> None:
+        """A line over the record limit: a bad record, where the reader stands at the beginning of one."""
+        self._write(self._screening.all())
+        line = intake.lines + 1
+        error = malformed("it is over 16 MiB; split it", unit=intake.reader.unit, number=line, raw=excerpt(start))
+        if not (intake.begun and intake.reader.settled) and not intake.reader.independent:
+            raise error
+        intake.begun = True
+        self.rejecting.take(intake, error)
+        intake.lines = line
+        if last:
+            self._exact(intake, b"", last=True)
 
     def _screen(self, intake: Intake, data: bytes, *, last: bool) -> None:
         """Screen a block with others; where the next block of its file depends on it, at once."""
@@ -124,17 +155,22 @@ class Batch:
         intake.lines += data.count(b"\n")
 
     def read_exactly(self, intake: Intake, data: bytes, line: int, *, last: bool) -> None:
-        """Write the canonical records of a block; those before a bad one are written too.
+        """Write the canonical records of a block; those before one that fails the file are written too.
 
         Raises:
-            BadRecord: the first bad record.
+            BadRecord: the first bad record, or where bad records are tolerated, one behind which nothing can be read.
         """
+        keeps = self.rejecting.keeps
         held: list[str] = []
         held_characters = 0
         refused: BadRecord | None = None
         try:
-            for number, record in intake.reader.exact(data, line, last=last):
-                held.append(self._tags.canonical(intake.ordinal, number, record))
+            for found in intake.reader.exact(data, line, last=last):
+                if isinstance(found, BadRecord):
+                    self.rejecting.take(intake, found)
+                    continue
+                number, record, raw = found
+                held.append(self._tags.canonical(intake.ordinal, number, record, raw if keeps else None))
                 held_characters += len(held[-1])
                 if held_characters > _CANONICAL_AT_ONCE:
                     self._write_canonical(intake, held)
@@ -171,16 +207,21 @@ class Batch:
 
     @property
     def ndjson(self) -> list[Segment]:
-        """Those that hold JSON: plain and canonical alike."""
-        return [segment for segment in self.segments if segment not in self._csv]
+        """Those that hold JSON that is to be judged: plain and canonical alike."""
+        return [segment for segment in self.segments if segment not in self._csv and segment not in self.sieved]
 
     @property
     def _csv(self) -> list[Segment]:
         return [segment for layout, segment in self.plain.items() if layout not in {NDJSON, BARE}]
 
     def adopt(self, segment: Segment) -> None:
-        """Take over canonical records that a second reading of some files has written."""
+        """Take over canonical records that a second reading of some files has written.
+
+        Where bad records are tolerated the bad ones among them are told by now: the segment is to be sieved.
+        """
         self._adopted.append(segment)
+        if self.rejecting.tolerant:
+            self.sieved.append(segment)
 
     def copy_canonical(self, intake: Intake, data: bytes) -> None:
         """Records that are canonical already."""

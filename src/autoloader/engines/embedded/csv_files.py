@@ -8,12 +8,12 @@ from collections import Counter
 from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING
 
-from autoloader.engines.embedded.readers import Layout
+from autoloader.engines.embedded.readers import Found, Layout
 from autoloader.engines.embedded.screen import Screen, csv_pattern
-from autoloader.engines.embedded.streams import excerpt
+from autoloader.engines.embedded.streams import RAW_BYTES, excerpt
 from autoloader.engines.embedded.strict_json import malformed
 from autoloader.engines.forms import RECORD_LIMIT_BYTES
-from autoloader.errors import HeaderMismatch
+from autoloader.errors import BadRecord, HeaderMismatch
 from autoloader.schema.types import Scalar
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from autoloader.engines.options import CsvOptions
     from autoloader.schema.types import Schema
 
+_UNDECODED = re.compile(r"[\udc80-\udcff]")
 Field = str | None
 """A field's text; None for an unquoted empty one or the ``nullValue``."""
 
@@ -41,19 +42,26 @@ class CsvDialect:
         self._screens: dict[int, Screen | None] = {}
         sep = re.escape(options.sep)
         bare = f"[^{sep}\\n{re.escape(options.quote) if options.quote else ''}]*"
+        self.closed = re.compile(self._closed()) if options.quote else None
         self.field = re.compile(f"{self._quoted()}(?P<bare>{bare})(?P<end>{sep}|\\n|\\Z)")
+
+    def _closed(self) -> str:
+        """A quoted text, whatever follows it."""
+        quote = re.escape(self.options.quote or "")
+        return f"{quote}(?P<quoted>{self._inner()}){quote}"
+
+    def _inner(self) -> str:
+        quote, escape = re.escape(self.options.quote or ""), re.escape(self.options.escape or "")
+        if not escape:
+            return f"[^{quote}]*"
+        if escape == quote:
+            return f"(?:[^{quote}]|{quote}{quote})*+"
+        return f"(?:[^{quote}{escape}]|{escape}[\\s\\S])*+"
 
     def _quoted(self) -> str:
         if not self.options.quote:
             return ""
-        quote, escape = re.escape(self.options.quote), re.escape(self.options.escape or "")
-        if not escape:
-            inner = f"[^{quote}]*"
-        elif escape == quote:
-            inner = f"(?:[^{quote}]|{quote}{quote})*+"
-        else:
-            inner = f"(?:[^{quote}{escape}]|{escape}[\\s\\S])*+"
-        return f"(?:{quote}(?P<quoted>{inner}){quote}(?=\\r?\\n|\\r?\\Z|{re.escape(self.options.sep)})\\r?)?"
+        return f"(?:{self._closed()}(?=\\r?\\n|\\r?\\Z|{re.escape(self.options.sep)})\\r?)?"
 
     def screen(self, fields: int) -> Screen | None:
         """The screen for lines of so many fields."""
@@ -62,7 +70,8 @@ class CsvDialect:
             pattern = csv_pattern(
                 fields, sep=options.sep, quote=options.quote, escape=options.escape, comment=options.comment
             )
-            self._screens[fields] = Screen(pattern) if pattern else None
+            # A plain block is read without a look at its lines: nobody would know which is which.
+            self._screens[fields] = Screen(pattern) if pattern and not options.source_row else None
         return self._screens[fields]
 
     def fields(self, text: str, at: int) -> tuple[list[Field], int] | None:
@@ -74,6 +83,22 @@ class CsvDialect:
             if match["end"] != self.options.sep:
                 return found, at
         return None
+
+    def broken_until(self, text: str, at: int) -> int | None:
+        """Where the line ends on which the record that begins at ``at`` is broken; None when a quote is still open.
+
+        Args:
+            at: where ``fields`` finds no record.
+        """
+        while (match := self.field.match(text, at)) is not None:
+            at = match.end()
+        if self.closed is not None and self.options.quote and text.startswith(self.options.quote, at):
+            closed = self.closed.match(text, at)
+            if closed is None:
+                return None
+            at = closed.end()
+        end = text.find("\n", at)
+        return len(text) if end < 0 else end + 1
 
     def _field(self, match: re.Match[str]) -> Field:
         quoted = match["quoted"] if self.options.quote else None
@@ -125,6 +150,7 @@ class CsvReader:
         self._dialect = dialect
         self._held = b""
         self._held_line = 0
+        self._undecoded = False
         self.layout = Layout("csv")
         self.screen: Screen | None = None
         self.bare: Screen | None = None
@@ -139,7 +165,7 @@ class CsvReader:
         if not self._dialect.options.header:
             self._follow(self._dialect.schema.names)
             return block, 0
-        text = self._decoded(block, 1)
+        text = _decoded(block)
         start = self._next(text, 0, 1)
         if start is None:
             return b"", 0
@@ -147,8 +173,10 @@ class CsvReader:
         record = self._dialect.fields(text, at)
         if record is None:
             raise self._broken(text, at, line)
+        if _UNDECODED.search(text, at, record[1]):
+            raise _not_utf8(text[at : record[1]], line)
         self._follow(self._dialect.columns(record[0]))
-        return text[record[1] :].encode(), line - 1 + text.count("\n", at, record[1])
+        return text[record[1] :].encode(errors="surrogateescape"), line - 1 + text.count("\n", at, record[1])
 
     def _follow(self, columns: Sequence[str | None]) -> None:
         self.layout = Layout("csv", tuple(columns))
@@ -178,50 +206,58 @@ class CsvReader:
         opening = b"%d%s" % (ordinal, self._dialect.options.sep.encode())
         return (b"\n" + tagged).replace(b"\n" + opening, b"\n")[1:]
 
-    def exact(self, block: bytes, line: int, *, last: bool) -> Iterator[tuple[int, str]]:
+    def exact(self, block: bytes, line: int, *, last: bool) -> Iterator[Found]:
         """Cut into fields one by one; a record that is still open is held for the next block."""
         line = self._held_line if self._held else line
-        text = self._decoded(self._held + block, line)
-        self._held = b""
+        text = _decoded(self._held + block)
+        self._held, self._undecoded = b"", _UNDECODED.search(text) is not None
         at = 0
         while (start := self._next(text, at, line)) is not None:
             at, line = start
             record = self._dialect.fields(text, at)
-            if record is None:
+            end = self._dialect.broken_until(text, at) if record is None else record[1]
+            if end is None:
                 self._hold(text, at, line, last=last)
                 return
-            yield line, self._canonical(record[0], text, at, line)
-            line += text.count("\n", at, record[1])
-            at = record[1]
+            yield self._broken(text, at, line) if record is None else self._record(record[0], text[at:end], line)
+            line += text.count("\n", at, end)
+            at = end
 
     def _hold(self, text: str, at: int, line: int, *, last: bool) -> None:
-        held = text[at:].encode()
+        held = text[at:].encode(errors="surrogateescape")
         opens = self._dialect.options.quote
         if last or len(held) > RECORD_LIMIT_BYTES or not opens or held.count(opens.encode()) == 0:
             raise self._broken(text, at, line)
         self._held, self._held_line = held, line
 
-    def _canonical(self, fields: list[Field], text: str, at: int, line: int) -> str:
+    def _record(self, fields: list[Field], text: str, line: int) -> Found:
         header = self.layout.header
+        raw = text.removesuffix("\n").removesuffix("\r")
+        if self._undecoded and _UNDECODED.search(text):
+            return _not_utf8(raw, line)
         if len(fields) != len(header):
-            raw = excerpt(text[at : at + 1000].split("\n", maxsplit=1)[0])
             why = f"it has {len(fields)} fields where {len(header)} belong"
-            raise malformed(why, unit="line", number=line, raw=raw)
+            return malformed(why, unit="line", number=line, raw=excerpt(raw))
         members = [
             f"{quoted(name)}:{quoted(value)}"
             for name, value in zip(header, fields, strict=True)
             if name is not None and value is not None and (value or name in self._dialect.strings)
         ]
-        return f"{{{','.join(members)}}}"
+        return line, f"{{{','.join(members)}}}", raw
 
-    def _broken(self, text: str, at: int, line: int) -> Exception:
-        raw = excerpt(text[at : at + 1000].split("\n", maxsplit=1)[0])
+    def _broken(self, text: str, at: int, line: int) -> BadRecord:
+        raw = _told(text[at : at + RAW_BYTES].split("\n", maxsplit=1)[0])
         return malformed("a quote is broken or never closed", unit="line", number=line, raw=raw)
 
-    def _decoded(self, block: bytes, line: int) -> str:
-        try:
-            return block.decode()
-        except UnicodeDecodeError as error:
-            number = line + block.count(b"\n", 0, error.start)
-            raw = excerpt(block[max(0, error.start - 100) : error.start + 100])
-            raise malformed("it is not UTF-8: set the option encoding", unit="line", number=number, raw=raw) from None
+
+def _decoded(block: bytes) -> str:
+    """The text; a byte that is not UTF-8 becomes a lone surrogate, so that its record alone is bad."""
+    return block.decode(errors="surrogateescape")
+
+
+def _not_utf8(text: str, line: int) -> BadRecord:
+    return malformed("it is not UTF-8: set the option encoding", unit="line", number=line, raw=_told(text))
+
+
+def _told(text: str) -> str:
+    return excerpt(text.encode(errors="surrogateescape"))

@@ -7,8 +7,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from autoloader.engines.embedded.readers import NDJSON
-from autoloader.engines.embedded.streams import excerpt
+from autoloader.engines.embedded.readers import NDJSON, Found
+from autoloader.engines.embedded.streams import RAW_BYTES, excerpt
 from autoloader.engines.embedded.strict_json import (
     DECODER,
     NotJson,
@@ -17,6 +17,7 @@ from autoloader.engines.embedded.strict_json import (
     refuse_lone_surrogates,
 )
 from autoloader.engines.forms import RECORD_LIMIT_BYTES
+from autoloader.errors import BadRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 
     from autoloader.engines.embedded.readers import Layout
     from autoloader.engines.embedded.screen import Screen
-    from autoloader.errors import BadRecord
 
+_LENIENT = json.JSONDecoder()
+"""Finds the end of an element that our decoder refuses: a key comes twice, NaN."""
 _BLANKS = re.compile(r"[ \t\r\n]*")
 
 
@@ -47,6 +49,7 @@ class DocumentReader:
         self._write = write
         self._decode = codecs.getincrementaldecoder("utf-8")("strict").decode
         self._text = ""
+        self._value: object = None
         self._at = 0
         self._elements = 0
         self._in_array = False
@@ -66,7 +69,7 @@ class DocumentReader:
         """Never asked: nothing is tagged."""
         raise AssertionError((tagged[:20], ordinal))
 
-    def exact(self, block: bytes, line: int, *, last: bool) -> Iterator[tuple[int, str]]:  # noqa: ARG002  elements count
+    def exact(self, block: bytes, line: int, *, last: bool) -> Iterator[Found]:  # noqa: ARG002  elements count
         """The elements that end in this block, each with its number."""
         try:
             self._text = self._text[self._at :] + self._decode(block, last)
@@ -82,7 +85,7 @@ class DocumentReader:
             raise self._bad("the array is not closed: the file is truncated")
 
     def _bad(self, why: str) -> BadRecord:
-        raw = excerpt(self._text[self._at : self._at + 1000])
+        raw = excerpt(self._text[self._at : self._at + RAW_BYTES])
         return malformed(why, unit="element", number=self._elements + 1, raw=raw)
 
     def _on_element(self) -> bool:
@@ -110,29 +113,45 @@ class DocumentReader:
             return True
         return False
 
-    def _element(self, *, last: bool) -> tuple[int, str] | None:
-        """The element at hand; None when more bytes are needed to tell."""
+    def _element(self, *, last: bool) -> Found | None:
+        """The element at hand, good or bad; None when more bytes are needed to tell."""
         ahead = len(self._text) - self._at
         if not last and ahead < self._worth_a_try:
             return None
         try:
-            value, end = DECODER.raw_decode(self._text, self._at)
-            text = self._text[self._at : end]
-            refuse_lone_surrogates(text, value)
+            end = self._decoded_to()
         except json.JSONDecodeError as error:
             self._wait_or_refuse(f"{error.msg} after {error.pos - self._at} characters", ahead, last=last)
             return None
-        except NotJson as error:
-            raise self._bad(str(error)) from None
         except RecursionError:
             raise self._bad("it is nested too deeply") from None
         self._worth_a_try = 0
-        self._too_large(len(text))
-        number = self._elements + 1
-        written = canonical_or_bad(self._write, value, unit="element", number=number, raw=excerpt(text[:1000]))
+        number, text = self._elements + 1, self._text[self._at : end]
+        found = self._judged(text, number)
         self._at, self._elements = end, number
         self._comma_due, self._value_due = self._in_array, False
-        return number, written
+        return found
+
+    def _decoded_to(self) -> int:
+        """Where the element at hand ends; it is parsed, unless it is JSON only by its brackets."""
+        try:
+            self._value, end = DECODER.raw_decode(self._text, self._at)
+        except NotJson as error:
+            self._value, end = error, _LENIENT.raw_decode(self._text, self._at)[1]
+        return end
+
+    def _judged(self, text: str, number: int) -> Found:
+        if isinstance(self._value, NotJson) or len(text) > RECORD_LIMIT_BYTES:
+            why = str(self._value) if isinstance(self._value, NotJson) else "it is over 16 MiB; split it"
+            return malformed(why, unit="element", number=number, raw=excerpt(text))
+        try:
+            refuse_lone_surrogates(text, self._value)
+            written = canonical_or_bad(self._write, self._value, unit="element", number=number, raw=text)
+        except NotJson as error:
+            return malformed(str(error), unit="element", number=number, raw=excerpt(text))
+        except BadRecord as error:
+            return error
+        return number, written, text
 
     def _wait_or_refuse(self, why: str, ahead: int, *, last: bool) -> None:
         """A text that is not JSON may only be cut off: wait until twice as much is there, up to the record limit."""

@@ -21,6 +21,7 @@ from autoloader.engines import Progress
 from autoloader.engines.embedded import sql
 from autoloader.engines.embedded.fetch import Fetcher
 from autoloader.engines.embedded.parquet_files import ParquetRoute
+from autoloader.engines.embedded.rejects import Rejecting
 from autoloader.engines.embedded.statement import FILES, TableColumns
 from autoloader.engines.embedded.text_files import TextRoute
 from autoloader.engines.embedded.tools import Tools
@@ -33,12 +34,13 @@ from autoloader.model import FileStatus, Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
+    from pathlib import Path
     from uuid import UUID
 
     from autoloader.engines import Work
     from autoloader.engines.embedded.writing import Written
     from autoloader.errors import FileError
-    from autoloader.model import ClaimedFile, DataFile, Staged
+    from autoloader.model import ClaimedFile, Made
 
 _BATCH_BYTES = 128 * 1024**2
 _COMPRESSED = re.compile(r"\.(gz|gzip|zst|zstd)$", re.IGNORECASE)
@@ -51,7 +53,9 @@ class Verdict(Protocol):
     """What a route says of one file after its batch was parsed."""
 
     file: ClaimedFile
+    ordinal: int
     records: int
+    rejected: int
     bytes_read: int
     seconds: float
     error: FileError | None
@@ -97,9 +101,7 @@ class EmbeddedEngine:
         self._fetch_concurrency = fetch_concurrency
         self._batch_bytes = max(1, min(_BATCH_BYTES, spool_bytes // 2))
 
-    def prepare(
-        self, work: Work, put: Callable[[DataFile | Staged], None], report: Callable[[Progress], None]
-    ) -> Sequence[Outcome]:
+    def prepare(self, work: Work, put: Callable[[Made], None], report: Callable[[Progress], None]) -> Sequence[Outcome]:
         """See ``Engine.prepare``."""
         with (
             closing(self._connected(work)) as connection,
@@ -110,7 +112,8 @@ class EmbeddedEngine:
         ):
             connection.register("given", _files_table(work.files))
             connection.execute(f"CREATE TABLE {FILES} AS FROM given").fetchall()
-            route = _route(work, connection, fetching, screening)
+            tools = _tools(work, connection, fetching, screening)
+            route = _route(work, tools)
             line = _AssemblyLine(work, parsing, putting, put, report)
             try:
                 for batch in batches(work.files, self._batch_bytes):
@@ -119,6 +122,9 @@ class EmbeddedEngine:
                     reached(Step.LOAD_FETCHED)
                     line.follow(spooled)
                 line.finish()
+                rejects = tools.rejecting.hand_over(work, line.failed)
+                if rejects is not None:
+                    put(rejects)
             except BaseException:
                 line.drop()
                 raise
@@ -169,21 +175,32 @@ def _files_table(files: Sequence[ClaimedFile]) -> pa.Table:
     )
 
 
-def _route(
+def _tools(
     work: Work, connection: duckdb.DuckDBPyConnection, fetching: ThreadPoolExecutor, screening: ThreadPoolExecutor
-) -> Route:
-    options = parse_options(work.reading.format_type, work.reading.options)
-    columns = TableColumns(work.shape, work.reading.schema, work.load_id, work.loaded_at)
+) -> Tools:
+    numbered = parse_options(work.reading.format_type, work.reading.options).source_row
+    columns = TableColumns(work.shape, work.reading.schema, work.load_id, work.loaded_at, source_row=numbered)
     numbers = itertools.count()
-    tools = Tools(
+
+    def new_path() -> Path:
+        return work.spool / f"segment-{next(numbers)}"
+
+    return Tools(
         connection=connection,
         schema=work.reading.schema,
         writer=ParquetWriter(connection, work.shape, columns, work.spool),
         fetcher=Fetcher(work.store, fetching),
+        rejecting=Rejecting(work.reading.bad_records, new_path),
         screening=screening,
-        new_path=lambda: work.spool / f"segment-{next(numbers)}",
+        new_path=new_path,
     )
-    return ParquetRoute(tools) if isinstance(options, ParquetOptions) else TextRoute(tools, options)
+
+
+def _route(work: Work, tools: Tools) -> Route:
+    options = parse_options(work.reading.format_type, work.reading.options)
+    if isinstance(options, ParquetOptions):
+        return ParquetRoute(tools, source_row=options.source_row)
+    return TextRoute(tools, options)
 
 
 class _AssemblyLine:
@@ -194,7 +211,7 @@ class _AssemblyLine:
         work: Work,
         parsing: ThreadPoolExecutor,
         putting: ThreadPoolExecutor,
-        put: Callable[[DataFile | Staged], None],
+        put: Callable[[Made], None],
         report: Callable[[Progress], None],
     ) -> None:
         self._work = work
@@ -205,6 +222,7 @@ class _AssemblyLine:
         self._parsed: Future[None] | None = None
         self._puts: list[Future[None]] = []
         self.outcomes: list[Outcome] = []
+        self.failed: set[int] = set()
 
     def check(self) -> None:
         """Stop as soon as the load is not ours any more.
@@ -249,6 +267,7 @@ class _AssemblyLine:
         self._puts = [self._putting.submit(self._put, data_file) for data_file in (written.files if written else [])]
         verdicts = spooled.verdicts()
         self.outcomes += [_outcome(verdict) for verdict in verdicts]
+        self.failed.update(verdict.ordinal for verdict in verdicts if verdict.error is not None)
         self._report(Progress(files=len(verdicts), records=sum(v.records for v in verdicts if v.error is None)))
 
 
@@ -258,6 +277,7 @@ def _outcome(verdict: Verdict) -> Outcome:
         file_id=verdict.file.file_id,
         status=FileStatus.SUCCESS if failed is None else FileStatus.FAILED,
         records_ingested=verdict.records if failed is None else 0,
+        records_rejected=verdict.rejected if failed is None else 0,
         bytes_read=verdict.bytes_read,
         duration=timedelta(seconds=verdict.seconds),
         error_type=None if failed is None else failed.error_type,

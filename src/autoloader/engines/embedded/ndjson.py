@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from autoloader.engines.embedded.readers import NDJSON
 from autoloader.engines.embedded.streams import excerpt
 from autoloader.engines.embedded.strict_json import NotJson, canonical_or_bad, malformed, parsed
+from autoloader.errors import BadRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from autoloader.engines.embedded.readers import Layout
+    from autoloader.engines.embedded.readers import Found, Layout
     from autoloader.engines.embedded.screen import Screen
     from autoloader.engines.embedded.tags import Tags
 
@@ -24,7 +25,7 @@ class NdjsonReader:
 
     Args:
         tags: of the load.
-        screen: of the schema.
+        screen: of the schema; None: every record is read exactly.
         bare: the stricter one, where the schema has any use for it.
         write: canonical text of a record, from ``canonical_record``.
     """
@@ -33,7 +34,9 @@ class NdjsonReader:
     independent = True
     settled = True
 
-    def __init__(self, tags: Tags, screen: Screen, bare: Screen | None, write: Callable[[dict[str, Any]], str]) -> None:
+    def __init__(
+        self, tags: Tags, screen: Screen | None, bare: Screen | None, write: Callable[[dict[str, Any]], str]
+    ) -> None:
         self.layout: Layout = NDJSON
         self.screen: Screen | None = screen
         self.bare: Screen | None = bare
@@ -57,22 +60,28 @@ class NdjsonReader:
         """Line for line what ``tag`` was given."""
         return (b"\n" + tagged).replace(b"\n" + self._tags.opening(ordinal), b"\n{")[1:]
 
-    def exact(self, block: bytes, line: int, *, last: bool) -> Iterator[tuple[int, str]]:  # noqa: ARG002  a block ends with a line
+    def exact(self, block: bytes, line: int, *, last: bool) -> Iterator[Found]:  # noqa: ARG002  a block ends with a line
         """Parse line by line; blank lines are skipped but counted."""
         for number, raw in enumerate(block.split(b"\n"), start=line):
             if raw.strip(_BLANK):
-                yield number, self._record(raw, number)
+                try:
+                    text, record = self._record(raw, number)
+                except BadRecord as error:
+                    yield error
+                else:
+                    yield number, record, text
 
-    def _record(self, raw: bytes, number: int) -> str:
+    def _record(self, raw: bytes, number: int) -> tuple[str, str]:
         try:
-            record = parsed(raw.decode())
+            text = raw.decode()
+            record = parsed(text)
         except NotJson as error:
             hint = "; for a JSON array or an indented document set multiLine=true" if _may_be_document(raw) else ""
             raise malformed(f"{error}{hint}", unit="line", number=number, raw=excerpt(raw)) from None
         except UnicodeDecodeError as error:
             why = f"byte {error.start + 1} is not UTF-8"
             raise malformed(why, unit="line", number=number, raw=excerpt(raw)) from None
-        return canonical_or_bad(self._write, record, unit="line", number=number, raw=excerpt(raw))
+        return text, canonical_or_bad(self._write, record, unit="line", number=number, raw=text)
 
 
 def _may_be_document(raw: bytes) -> bool:

@@ -38,6 +38,7 @@ class ParquetIntake:
     ordinal: int
     path: Path
     records: int = 0
+    rejected: int = 0
     bytes_read: int = 0
     seconds: float = 0.0
     error: FileError | None = None
@@ -49,10 +50,12 @@ class ParquetRoute:
 
     Args:
         tools: of the load.
+        source_row: whether each row is to be numbered.
     """
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, *, source_row: bool) -> None:
         self._tools = tools
+        self._source_row = source_row
 
     def spool(self, files: Sequence[tuple[int, ClaimedFile]], fetched: Callable[[int], None]) -> SpooledParquet:
         """Fetch some files and check their footers."""
@@ -67,7 +70,7 @@ class ParquetRoute:
                 file.close()
         for intake in intakes.values():
             self._check(intake)
-        return SpooledParquet(list(intakes.values()), self._tools)
+        return SpooledParquet(list(intakes.values()), self._tools, source_row=self._source_row)
 
     def _write(self, intake: ParquetIntake, block: Block, open_files: dict[int, BufferedWriter]) -> None:
         intake.bytes_read += block.bytes_read
@@ -107,8 +110,9 @@ def _first_line(error: Exception) -> str:
 class SpooledParquet:
     """Parquet files on disk."""
 
-    def __init__(self, intakes: list[ParquetIntake], tools: Tools) -> None:
+    def __init__(self, intakes: list[ParquetIntake], tools: Tools, *, source_row: bool) -> None:
         self._intakes = intakes
+        self._source_row = source_row
         self._tools = tools
 
     def parse(self) -> Written | None:
@@ -148,11 +152,12 @@ class SpooledParquet:
             f"CAST({'NULL' if name is None else 's.' + quote(name)} AS {final_type(column.type)}) AS typed{at}"
             for at, (name, column) in enumerate(zip(found, self._tools.schema.columns, strict=True))
         )
+        line, numbered = ("s.file_row_number + 1", "file_row_number = true, ") if self._source_row else ("NULL", "")
         listed = ", ".join(literal(str(intake.path)) for intake in intakes)
         ordinals = ", ".join(f"({literal(str(intake.path))}, {intake.ordinal})" for intake in intakes)
         return (
-            f"SELECT o.ordinal, {values} FROM read_parquet([{listed}], filename = 'autoloader_file', "
-            f"union_by_name = true) s JOIN (VALUES {ordinals}) o(path, ordinal) ON s.autoloader_file = o.path"
+            f"SELECT o.ordinal, {line} AS line, {values} FROM read_parquet([{listed}], filename = 'autoloader_file', "
+            f"{numbered}union_by_name = true) s JOIN (VALUES {ordinals}) o(path, ordinal) ON s.autoloader_file = o.path"
         )
 
     def verdicts(self) -> Sequence[ParquetIntake]:

@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from autoloader.engines.embedded.batch import Batch
+from autoloader.engines.embedded.batch import FIRST_SHOWN, Batch
 from autoloader.engines.embedded.readers import BARE, NDJSON
+from autoloader.engines.embedded.sql import literal
 from autoloader.engines.embedded.statement import BAD_VALUE, Judgement, csv_source, longest_line, ndjson_source
-from autoloader.engines.embedded.strict_json import said
+from autoloader.engines.embedded.strict_json import blame
 from autoloader.engines.options import CsvOptions
 from autoloader.errors import AutoloaderError, BadRecord, FileError
+from autoloader.scratch import full
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from autoloader.engines.embedded.batch import Intake
     from autoloader.engines.embedded.spool import Segment
@@ -46,6 +49,7 @@ class Parser:
         self._tools = tools
         self._options = options
         self._tags = tags
+        self._rejecting = tools.rejecting
         self._judgement = Judgement(tools.schema, options)
         self._tag = re.compile(rb'"%s":(\d+)' % tags.file.encode())
 
@@ -77,11 +81,14 @@ class Parser:
     def _good(self, batch: Batch) -> str:
         """The records of the batch, each part of it read the cheapest way that is exact."""
         bare = batch.plain.get(BARE)
-        if bare is None:
-            return self._judgement.good(self._source(batch))
-        typed = self._judgement.good_bare([bare.path], bare.longest, self._tags)
+        parts = [] if bare is None else [self._judgement.good_bare([bare.path], bare.longest, self._tags)]
         texts = self._source(batch, without=bare)
-        return f"{typed} UNION ALL {self._judgement.good(texts)}" if texts else typed
+        parts += [self._judgement.good(texts)] if texts else []
+        if batch.sieved:
+            paths = [segment.path for segment in batch.sieved]
+            sieved = ndjson_source(paths, longest_line(batch.sieved), self._tools.schema, self._tags)
+            parts.append(self._judgement.sieved(sieved))
+        return " UNION ALL ".join(parts)
 
     def _source(self, batch: Batch, without: Segment | None = None) -> str:
         """Every leaf of every record as text; empty where nothing is left."""
@@ -117,8 +124,19 @@ class Parser:
 
     def _drop_failed(self, batch: Batch) -> None:
         """Take the failed files out. One that has good records before its bad one may hold an earlier bad value."""
+        if self._rejecting.tolerant:
+            self._drop(batch, batch.files.values())
+            return
         failed = [intake for intake in batch.files.values() if intake.error is not None]
         self._settle([intake for intake in failed if intake.slices], batch)
+
+    def _drop(self, batch: Batch, intakes: Iterable[Intake]) -> None:
+        """Take out the files that failed, or have more bad records than they may have."""
+        for intake in intakes:
+            if intake.error is None and intake.rejected and (why := self._rejecting.exceeded(intake)):
+                intake.error = BadRecord(why, code="too_many")
+            if intake.error is not None:
+                batch.blank(intake)
 
     def _settle(self, suspects: Iterable[Intake], batch: Batch) -> None:
         """Read the suspects exactly, blame those with a bad record, and take the others up again."""
@@ -127,6 +145,10 @@ class Parser:
             self._read_again(intake, batch, second)
         second.close()
         if second.canonical is None:
+            return
+        if self._rejecting.tolerant:
+            self._sieve(second)
+            batch.adopt(second.canonical)
             return
         for ordinal, error in self._first_bad(second).items():
             second.files[ordinal].error = error
@@ -148,6 +170,36 @@ class Parser:
         except FileError as error:
             intake.error = error
 
+    def _sieve(self, second: Batch) -> None:
+        """Write the bad records down; too many of them fail their file."""
+        if second.canonical is None or self._judgement.bad == "false":
+            return
+        target, segment = self._tools.new_path(), second.canonical
+        source = ndjson_source([segment.path], segment.longest, self._tools.schema, self._tags, raw=True)
+        bad = f"COPY ({self._judgement.all_bad(source)}) TO {literal(str(target))} (FORMAT parquet, COMPRESSION zstd)"
+        try:
+            self._tools.connection.execute(bad).fetchall()
+        except duckdb.IOException as error:
+            raise full(target.parent, error) or error from None
+        for ordinal, rows, first in self._counted(target):
+            intake = second.files[ordinal]
+            intake.records -= rows
+            unit = intake.reader.unit
+            intake.refuse(
+                rows, [(r["line"], blame(unit, r["line"], r["column"], r["shown"], r["reason"])) for r in first]
+            )
+        self._drop(second, second.files.values())
+        if self._rejecting.keeps:
+            self._rejecting.adopt(target, next(iter(second.files.values())).reader.unit)
+        else:
+            target.unlink()
+
+    def _counted(self, spilled: Path) -> list[tuple[int, int, list[dict[str, Any]]]]:
+        """By file, how many bad records there are, and the first of them."""
+        told = "{'line': line, 'column': \"column\", 'shown': shown, 'reason': reason}"
+        counted = f"SELECT ordinal, count(*), min({told}, {FIRST_SHOWN}) FROM read_parquet({literal(str(spilled))})"
+        return self._tools.connection.execute(f"{counted} GROUP BY ordinal").fetchall()
+
     def _first_bad(self, second: Batch) -> dict[int, BadRecord]:
         rows = self._tools.connection.execute(self._judgement.first_bad(self._source(second))).fetchall()
         return {row[0]: self._blame(row, second.files[row[0]]) for row in rows}
@@ -157,9 +209,7 @@ class Parser:
         names = self._tools.schema.names
         at = next(at for at in range(len(names)) if pairs[2 * at] is not None)
         code, raw = pairs[2 * at], pairs[2 * at + 1]
-        shown = raw if len(raw) <= 100 else f"{raw[:100]}…"  # noqa: PLR2004  what fits on a line
-        shown = shown if raw[:1] in {"[", "{"} else f'"{shown}"'
-        message = f'{intake.reader.unit} {line}, column "{names[at]}": {shown} {said(code)} ({code})'
+        message = blame(intake.reader.unit, line, names[at], raw, code)
         return BadRecord(message, code=code, line=line, column=names[at], raw=raw)
 
 

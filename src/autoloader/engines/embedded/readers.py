@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from autoloader.errors import BadRecord
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -27,6 +29,10 @@ class Layout:
 NDJSON = Layout("ndjson")
 BARE = Layout("bare")
 """NDJSON in which every value is so plain that it can be read typed."""
+
+
+Found = tuple[int, str, str] | BadRecord
+"""A record: where it begins, its canonical text, and the start of its text as it stands there. Or one that is bad."""
 
 
 class RecordReader(Protocol):
@@ -68,8 +74,8 @@ class RecordReader(Protocol):
         """The block again, line for line."""
         ...
 
-    def exact(self, block: bytes, line: int, *, last: bool) -> Iterator[tuple[int, str]]:
-        """The records that end in this block: where each begins, and its canonical text.
+    def exact(self, block: bytes, line: int, *, last: bool) -> Iterator[Found]:
+        """The records that end in this block, good and bad.
 
         Args:
             block: the next bytes of the file.
@@ -77,6 +83,6 @@ class RecordReader(Protocol):
             last: whether the file ends with it.
 
         Raises:
-            BadRecord: at the first one that the contract refuses; the records before it have been given.
+            BadRecord: one of which nobody can tell where it ends; those before it have been given.
         """
         ...

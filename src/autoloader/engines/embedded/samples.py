@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from autoloader.engines.embedded.readers import Found
     from autoloader.engines.options import JsonOptions
 
 
@@ -68,7 +69,7 @@ def _document(data: bytes) -> Iterator[dict[str, Any]]:
     yield from _until_broken(DocumentReader(keep).exact(data, 1, last=True), found)
 
 
-def _until_broken(numbered: Iterator[tuple[int, str]], found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _until_broken(numbered: Iterator[Found], found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     try:
         for _ in numbered:
             yield from found
@@ -82,8 +83,9 @@ def _csv(data: bytes, options: CsvOptions) -> Iterator[dict[str, Any]]:
     reader = CsvReader(CsvDialect(options, Schema(tuple(Column(name, Scalar.STRING) for name in names))))
     try:
         rest, _ = reader.begin(data)
-        for _, record in reader.exact(rest, 2, last=True):
-            yield dict.fromkeys(names) | json.loads(record)
+        for record in reader.exact(rest, 2, last=True):
+            if not isinstance(record, BadRecord):
+                yield dict.fromkeys(names) | json.loads(record[1])
     except BadRecord:
         return
 

@@ -8,7 +8,7 @@ from autoloader.engines.embedded import values
 from autoloader.engines.embedded.bare import bare_columns
 from autoloader.engines.embedded.sql import literal, quote
 from autoloader.errors import TableMismatch
-from autoloader.model import LOAD_ID, LOADED_AT, METADATA_COLUMNS, SOURCE_FILE, SOURCE_MODIFIED_AT
+from autoloader.model import LOAD_ID, LOADED_AT, SOURCE_FILE, SOURCE_MODIFIED_AT, SOURCE_ROW
 from autoloader.schema.types import Array, Map, Struct
 
 if TYPE_CHECKING:
@@ -33,18 +33,22 @@ PARTITION = "autoloader_partition"
 BAD_VALUE = "autoloader: a value is bad"
 """What DuckDB's error says when the fast statement met a value that the contract refuses."""
 
+_SHOWN = 101
+"""So much of a value, one more than a message has room for."""
 _SMALLEST_BUFFER = 1024**2
 
 
-def ndjson_source(paths: Sequence[Path], longest: int, schema: Schema, tags: Tags) -> str:
-    """A SELECT of ``ordinal, line, text0, text1, …`` from NDJSON spool files, every leaf as text."""
+def ndjson_source(paths: Sequence[Path], longest: int, schema: Schema, tags: Tags, *, raw: bool = False) -> str:
+    """A SELECT of ``ordinal, line, text0, text1, …`` from NDJSON spool files, every leaf as text; maybe ``raw``."""
     columns = [(tags.file, "INTEGER"), (tags.line, "BIGINT")]
+    told = f", {quote(tags.raw)} AS raw" if raw else ""
     columns += [(column.name, values.text_type(column.type)) for column in schema.columns]
     spec = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in columns)
     names = [quote(name) for name, _ in columns]
     texts = "".join(f", {name} AS text{at}" for at, name in enumerate(names[2:]))
+    spec += f", {literal(tags.raw)}: 'VARCHAR'" if raw else ""
     return (
-        f"SELECT {names[0]} AS ordinal, {names[1]} AS line{texts} FROM read_json({_listed(paths)}, "
+        f"SELECT {names[0]} AS ordinal, {names[1]} AS line{told}{texts} FROM read_json({_listed(paths)}, "
         f"format = 'newline_delimited', columns = {{{spec}}}, maximum_object_size = {_buffer(longest)})"
     )
 
@@ -104,15 +108,18 @@ class Judgement:
     @property
     def bad(self) -> str:
         """SQL over ``typed``: whether any value of a record is bad."""
-        each = [
-            values.is_bad(column.type, f"text{at}", self._options, value=f"typed{at}")
-            for at, column in enumerate(self._schema.columns)
-        ]
+        each = [self._is_bad(at, column) for at, column in enumerate(self._schema.columns)]
         return " OR ".join(judged for judged in each if judged != "false") or "false"
 
     def good(self, source: str) -> str:
-        """A SELECT of ``ordinal, typed0, typed1, …`` that fails with BAD_VALUE at the first bad record."""
+        """A SELECT of ``ordinal, line, typed0, typed1, …`` that fails with BAD_VALUE at the first bad record."""
         return self._unless(self.bad, self.typed(source))
+
+    def sieved(self, source: str) -> str:
+        """The same without the bad records."""
+        names = "".join(f", typed{at}" for at in range(len(self._schema.columns)))
+        where = "" if self.bad == "false" else f" WHERE NOT ({self.bad})"
+        return f"SELECT ordinal, line{names} FROM ({self.typed(source)}){where}"
 
     def good_bare(self, paths: Sequence[Path], longest: int, tags: Tags) -> str:
         """The same from NDJSON in which every value is bare, read typed."""
@@ -123,7 +130,7 @@ class Judgement:
         raw = "".join(f", {quote(c.name)} AS raw{at}" for at, c in enumerate(columns))
         typed = "".join(f", {c.typed} AS typed{at}" for at, c in enumerate(columns))
         read = (
-            f"SELECT {quote(tags.file)} AS ordinal{raw} FROM read_json({_listed(paths)}, "
+            f"SELECT {quote(tags.file)} AS ordinal, NULL::BIGINT AS line{raw} FROM read_json({_listed(paths)}, "
             f"format = 'newline_delimited', columns = {{{spec}}}, maximum_object_size = {_buffer(longest)})"
         )
         bad = " OR ".join(c.bad for c in columns if c.bad != "false") or "false"
@@ -132,11 +139,32 @@ class Judgement:
     def _unless(self, bad: str, typed: str) -> str:
         names = "".join(f", typed{at}" for at in range(len(self._schema.columns)))
         where = "" if bad == "false" else f" WHERE CASE WHEN {bad} THEN error({literal(BAD_VALUE)}) ELSE true END"
-        return f"SELECT ordinal{names} FROM ({typed}){where}"
+        return f"SELECT ordinal, line{names} FROM ({typed}){where}"
 
     def bad_files(self, source: str) -> str:
         """A SELECT of the ordinals of all files that hold a bad value."""
         return f"SELECT DISTINCT ordinal FROM ({self.typed(source)}) WHERE {self.bad}"
+
+    def all_bad(self, source: str) -> str:
+        """A SELECT of every bad record as ``rejects.SPILLED`` has it, with the first column at fault.
+
+        Args:
+            source: with ``raw``.
+        """
+        found = ""
+        for at, column in enumerate(self._schema.columns):
+            if (bad := self._is_bad(at, column)) != "false":
+                text = f"text{at}"
+                why, shown = values.reason(column.type, text, self._options), _shown(column.type, text, _SHOWN)
+                told = f"{{'column': {literal(column.name)}, 'reason': {why}, 'shown': {shown}}}"
+                found += f" WHEN {bad} THEN {told}"
+        return (
+            f"SELECT ordinal, line, found.column, found.reason, found.shown, NULL::VARCHAR AS message, raw FROM ("
+            f"SELECT ordinal, line, raw, CASE{found} END AS found FROM ({self.typed(source)}) WHERE {self.bad})"
+        )
+
+    def _is_bad(self, at: int, column: Column) -> str:
+        return values.is_bad(column.type, f"text{at}", self._options, value=f"typed{at}")
 
     def first_bad(self, source: str) -> str:
         """A SELECT of ordinal, line, and for each column its reason and text, of each file's first bad record."""
@@ -151,9 +179,9 @@ class Judgement:
         )
 
 
-def _shown(column_type: DataType, text: str) -> str:
+def _shown(column_type: DataType, text: str, most: int = 65536) -> str:
     nested = isinstance(column_type, (Array, Map, Struct))
-    return f"left(CAST(to_json({text}) AS VARCHAR), 65536)" if nested else f"left({text}, 65536)"
+    return f"left(CAST(to_json({text}) AS VARCHAR), {most})" if nested else f"left({text}, {most})"
 
 
 class TableColumns:
@@ -164,12 +192,15 @@ class TableColumns:
         schema: of the ingestion.
         load_id: for ``_load_id``.
         loaded_at: for ``_loaded_at``.
+        source_row: whether there is to be a ``_source_row``.
 
     Raises:
         TableMismatch: a column of the schema is not in the table.
     """
 
-    def __init__(self, shape: TableShape, schema: Schema, load_id: UUID, loaded_at: datetime) -> None:
+    def __init__(
+        self, shape: TableShape, schema: Schema, load_id: UUID, loaded_at: datetime, *, source_row: bool = False
+    ) -> None:
         self._shape = shape
         at = {name: position for position, name in enumerate(schema.names)}
         lacking = [name for name in schema.names if name not in shape.schema.names]
@@ -181,7 +212,9 @@ class TableColumns:
             LOAD_ID: literal(str(load_id)),
             LOADED_AT: f"{literal(loaded_at.isoformat())}::TIMESTAMPTZ",
         }
-        self.written = [c for c in shape.schema.columns if c.name in at or c.name in METADATA_COLUMNS]
+        if source_row:
+            metadata[SOURCE_ROW] = "line"
+        self.written = [c for c in shape.schema.columns if c.name in at or c.name in metadata]
         given = metadata | {name: f"typed{position}" for name, position in at.items()}
         self._sql = {c.name: f"CAST({given[c.name]} AS {values.final_type(c.type)})" for c in self.written}
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 BLOCK_BYTES = 1024**2
+RAW_BYTES = 64 * 1024
+"""So much of a bad record's text is kept."""
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _LONGEST_MAGIC = 4
@@ -164,6 +166,7 @@ def _check_first_line(data: bytes, lines_before: int) -> None:
 
 
 def excerpt(raw: bytes | str) -> str:
-    """The start of a record's text, for people."""
-    shown = raw if isinstance(raw, str) else raw.decode(errors="backslashreplace")
-    return shown[:1000]
+    """The start of a record's text, 64 KiB of UTF-8 at most."""
+    data = raw[:RAW_BYTES]
+    shown = data if isinstance(data, str) else data.decode(errors="backslashreplace")
+    return shown.encode(errors="backslashreplace")[:RAW_BYTES].decode(errors="ignore")

@@ -11,6 +11,7 @@ import re
 from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from autoloader.engines.embedded.streams import excerpt
 from autoloader.errors import BadRecord
 from autoloader.schema.types import Array, Column, DataType, Map, Struct
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     Write = Callable[[Any], str]
 
+_SHOWN = 100
+"""Characters of a value that fit on a line."""
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -179,21 +182,39 @@ def canonical_or_bad(
         record: what was parsed.
         unit: ``line`` or ``element``.
         number: which one.
-        raw: the start of the record's text.
+        raw: the record's text.
 
     Raises:
         BadRecord: it is not an object, or a column holds another kind of value than its type takes.
     """
     if not isinstance(record, dict):
-        raise malformed("it is not a JSON object", unit=unit, number=number, raw=raw)
+        raise malformed("it is not a JSON object", unit=unit, number=number, raw=excerpt(raw))
     try:
         return write(record)
     except Mismatch as mismatch:
         shown = compact(mismatch.value)[:100]
-        message = f'{unit} {number}, column "{mismatch.column}": {shown} {said(mismatch.code)} ({mismatch.code})'
-        raise BadRecord(message, code=mismatch.code, line=number, column=mismatch.column, raw=raw) from None
+        message = _blame(unit, number, mismatch.column, shown, mismatch.code)
+        raise BadRecord(message, code=mismatch.code, line=number, column=mismatch.column, raw=excerpt(raw)) from None
     except RecursionError:
-        raise malformed("it is nested too deeply", unit=unit, number=number, raw=raw) from None
+        raise malformed("it is nested too deeply", unit=unit, number=number, raw=excerpt(raw)) from None
+
+
+def blame(unit: str, number: int, column: str, shown: str, code: str) -> str:
+    """What is wrong with a value, for people.
+
+    Args:
+        unit: ``line`` or ``element``.
+        number: which one.
+        column: at fault.
+        shown: the text of the value.
+        code: the reason code.
+    """
+    cut = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
+    return _blame(unit, number, column, cut if shown[:1] in {"[", "{"} else f'"{cut}"', code)
+
+
+def _blame(unit: str, number: int, column: str | None, shown: str, code: str) -> str:
+    return f'{unit} {number}, column "{column}": {shown} {said(code)} ({code})'
 
 
 def said(code: str) -> str:

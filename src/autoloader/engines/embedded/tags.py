@@ -1,10 +1,13 @@
-"""The two extra keys that let the records of many files share one spool file, and lead each back to where it stood."""
+"""The extra keys that let the records of many files share one spool file, and lead each back to where it stood."""
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING
+
+from autoloader.engines.embedded.streams import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,18 +20,22 @@ class Tags:
     Attributes:
         file: key of the file's ordinal in its load.
         line: key of the physical line (JSON documents: element number) where a record begins.
+        raw: key of the start of a record's text as it stands in its file, where it may be wanted.
     """
 
     file: str
     line: str
+    raw: str
 
     def opening(self, ordinal: int) -> bytes:
         """What replaces the opening brace of a record of this file; ``{}`` becomes ``{"…":1,}``, which DuckDB takes."""
         return b'{"%s":%d,' % (self.file.encode(), ordinal)
 
-    def canonical(self, ordinal: int, line: int, record: str) -> str:
-        """A canonical record (a JSON object as text) with both keys, as one line."""
+    def canonical(self, ordinal: int, line: int, record: str, raw: str | None = None) -> str:
+        """A canonical record (a JSON object as text) with the keys, as one line."""
         rest = "," + record[1:] if record != "{}" else "}"
+        if raw is not None:
+            rest = f',"{self.raw}":{quoted(excerpt(raw))}{rest}'
         return f'{{"{self.file}":{ordinal},"{self.line}":{line}{rest}\n'
 
 
@@ -37,6 +44,6 @@ def draw_tags(taken: Iterable[str]) -> Tags:
     folded = {name.casefold() for name in taken}
     while True:
         token = secrets.token_hex(4)
-        tags = Tags(file=f"f{token}", line=f"n{token}")
-        if not {tags.file, tags.line} & folded:
+        tags = Tags(file=f"f{token}", line=f"n{token}", raw=f"r{token}")
+        if not {tags.file, tags.line, tags.raw} & folded:
             return tags

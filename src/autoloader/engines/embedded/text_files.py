@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from autoloader.engines.embedded import streams
+from autoloader.engines.embedded import overlong, streams
 from autoloader.engines.embedded.bare import bare_pattern
 from autoloader.engines.embedded.batch import Batch, Intake
 from autoloader.engines.embedded.csv_files import CsvDialect, CsvReader
@@ -51,6 +51,9 @@ class TextRoute:
         write = canonical_record(schema.columns)
         if isinstance(options, JsonOptions) and options.multi_line:
             return lambda: DocumentReader(write)
+        if options.source_row:
+            # A plain block is read without a look at its lines: nobody would know which is which.
+            return lambda: NdjsonReader(self._tags, None, None, write)
         screen, stricter = Screen(ndjson_pattern(schema)), bare_pattern(schema, options)
         bare = None if stricter is None else Screen(stricter)
         return lambda: NdjsonReader(self._tags, screen, bare, write)
@@ -71,7 +74,8 @@ class TextRoute:
         return SpooledText(batch, self._parser)
 
     def _cut(self, stream: Iterator[bytes]) -> Iterator[bytes]:
-        return streams.blocks(streams.text(stream, self._encoding))
+        cut = overlong.blocks if self._tools.rejecting.tolerant else streams.blocks
+        return cut(streams.text(stream, self._encoding))
 
 
 class SpooledText:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from autoloader.engines.embedded.fetch import Fetcher
+    from autoloader.engines.embedded.rejects import Rejecting
     from autoloader.engines.embedded.writing import ParquetWriter
     from autoloader.schema.types import Schema
 
@@ -26,6 +27,7 @@ class Tools:
         schema: of the ingestion.
         writer: of the data files.
         fetcher: reads the files.
+        rejecting: what becomes of bad records.
         screening: where blocks are screened.
         new_path: gives a fresh path in the spool.
     """
@@ -34,5 +36,6 @@ class Tools:
     schema: Schema
     writer: ParquetWriter
     fetcher: Fetcher
+    rejecting: Rejecting
     screening: Executor
     new_path: Callable[[], Path]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from autoloader.engines import Engine, Work
     from autoloader.engines.spark.reading import Reader
     from autoloader.engines.spark.session import Cluster
-    from autoloader.model import ClaimedFile, DataFile
+    from autoloader.model import ClaimedFile, Made
 
 _TRIES = 4
 """So often a load is begun anew without a file that Spark could not read; then without all that may be like it."""
@@ -77,9 +77,7 @@ class SparkEngine:
         self._cluster = cluster
         self._exact = exact
 
-    def prepare(
-        self, work: Work, put: Callable[[DataFile | Staged], None], report: Callable[[Progress], None]
-    ) -> Sequence[Outcome]:
+    def prepare(self, work: Work, put: Callable[[Made], None], report: Callable[[Progress], None]) -> Sequence[Outcome]:
         """See ``Engine.prepare``; it raises SparkError as well."""
         empty = [file for file in work.files if not file.size_bytes]
         load = _sorted(work)

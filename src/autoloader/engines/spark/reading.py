@@ -50,10 +50,11 @@ def reader(work: Work) -> Reader | None:
     options = parse_options(work.reading.format_type, work.reading.options)
     schema = work.reading.schema
     match options:
+        # Which line of its file a record is, Spark does not tell for every format.
+        case _ if options.source_row or options.encoding not in _DECODED:
+            return None
         case ParquetOptions():
             return ParquetReader(work)
-        case _ if options.encoding not in _DECODED:
-            return None
         case CsvOptions() if not delimited.fits(schema):
             return None
         case JsonOptions(multi_line=True):

@@ -1,0 +1,59 @@
+"""Blocks of a text in which one line may be longer than a record: the line is told, and what follows it is kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autoloader.engines.embedded.streams import BLOCK_BYTES, RAW_BYTES
+from autoloader.engines.forms import RECORD_LIMIT_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+class Overlong(bytes):
+    """The start of one line that is over the record limit; its rest, and its line end, are left out."""
+
+    __slots__ = ()
+
+
+def blocks(stream: Iterable[bytes], *, size: int = BLOCK_BYTES) -> Iterator[bytes]:
+    """As ``streams.blocks``, but a line that is longer than a record may be comes as an ``Overlong`` of its own."""
+    held: list[bytes] = []
+    held_bytes = 0
+    skipping = False
+    for piece in _at_most(size, stream):
+        chunk = piece
+        if skipping:
+            end = chunk.find(b"\n")
+            if end < 0:
+                continue
+            chunk, skipping = chunk[end + 1 :], False
+        held.append(chunk)
+        held_bytes += len(chunk)
+        if held_bytes < size:
+            continue
+        whole = b"".join(held)
+        cut = whole.rfind(b"\n") + 1
+        yield from _first_line_apart(whole[:cut])
+        rest = whole[cut:]
+        if len(rest) > RECORD_LIMIT_BYTES:
+            yield Overlong(rest[:RAW_BYTES])
+            rest, skipping = b"", True
+        held, held_bytes = [rest], len(rest)
+    yield from _first_line_apart(b"".join(held))
+
+
+def _first_line_apart(data: bytes) -> Iterator[bytes]:
+    """Only the first line of a block can be too long: the others began in its last chunk, which is shorter."""
+    end = data.find(b"\n") if len(data) > RECORD_LIMIT_BYTES else 0
+    if end > RECORD_LIMIT_BYTES or end < 0:
+        yield Overlong(data[:RAW_BYTES])
+        data = data[end + 1 :] if end >= 0 else b""
+    if data:
+        yield data
+
+
+def _at_most(size: int, stream: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in stream:
+        yield from (chunk[at : at + size] for at in range(0, len(chunk), size))
