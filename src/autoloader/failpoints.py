@@ -45,6 +45,8 @@ class Step(StrEnum):
     LOAD_RENEWED = "load.renewed"
     LOAD_SENT = "load.sent"
     LOAD_PUBLISHED = "load.published"
+    REJECTS_READ = "rejects.read"
+    REJECTS_PUBLISHED = "rejects.published"
     LOAD_FINISHED = "load.finished"
     RECOVERY_LOST = "recovery.lost"
     RECOVERY_READ = "recovery.read"

@@ -1,7 +1,7 @@
 """One load, from claimed files to a snapshot: prepare, publish, finish.
 
     claim ──▶ prepare ──▶ outcomes stored ──▶ publish ──▶ finish
-                 │                               │
+                 │                               │  └ then its rejects, see ``rejecting``
                  │ fails: nothing was published  │ no clear answer: the load stays RUNNING until its lease
                  ▼                               ▼ passes, and recovery decides by looking at the table
         load FAILED, files wait again       (never a guess)
@@ -13,7 +13,7 @@ the publisher asks for a renewal between reading the table and committing to it.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from threading import Event, Lock
@@ -33,7 +33,8 @@ from autoloader.lake.tables import shape
 from autoloader.ledger import loads, runs
 from autoloader.ledger.database import transaction
 from autoloader.ledger.locks import in_turn
-from autoloader.model import FileStatus, WriteMode
+from autoloader.model import FileStatus, Rejects, WriteMode
+from autoloader.rejecting import Storing, publish_rejects, table_of
 from autoloader.renewal import Renewal
 from autoloader.scratch import own_folder
 
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine as Database
 
     from autoloader.engines import Engine, Progress, Reading
-    from autoloader.model import ClaimedFile, DataFile, Ingestion, Load, Outcome, Staged
+    from autoloader.model import ClaimedFile, Ingestion, Load, Made, Outcome
     from autoloader.objects import ObjectStore
     from autoloader.plan import Lease
 
@@ -65,6 +66,8 @@ class Means:
 
     Attributes:
         open_table: gives the table as it is now.
+        open_rejects: the same of the rejects table, made if it is not there.
+        look_up: opens a table by its full name; None when there is none.
         spool: folder below which every load makes a folder of its own.
         report: told what was read, from any thread.
         stopping: set when a person wants the work to stop; a load that is not published yet is then put back.
@@ -76,6 +79,8 @@ class Means:
     store: ObjectStore
     engine: Engine
     open_table: Callable[[], Table]
+    open_rejects: Callable[[], Table]
+    look_up: Callable[[str], Table | None]
     lease: Lease
     spool: Path
     report: Callable[[Progress], None]
@@ -95,7 +100,7 @@ def carry_out(means: Means, load: Load, claimed: Sequence[ClaimedFile]) -> None:
     renewal = Renewal(partial(_renew, means, load, called_off), means.lease.renew_every, f"load {load.id}")
     with structlog.contextvars.bound_contextvars(load=str(load.id)), renewal:
         log.info("load.claimed", files=len(claimed), bytes=load.bytes)
-        table = None
+        table, storing = None, Storing(load.id, means.open_rejects)
         try:
             reached(Step.LOAD_CLAIMED)
             table = means.open_table()
@@ -104,18 +109,22 @@ def carry_out(means: Means, load: Load, claimed: Sequence[ClaimedFile]) -> None:
                 load,
                 claimed,
                 table,
+                storing,
                 lost=renewal.lost.is_set,
                 stopped=lambda: means.stopping.is_set() or called_off.is_set(),
             )
         except BaseException as error:
             # Also Ctrl-C and errors nobody foresaw: nothing was published, so the files need not wait for the lease.
-            _give_up(means.database, load, table, error)
+            _give_up(means.database, load, table, storing, error)
             raise
         patience = min(PATIENCE, means.lease.duration / 3)
         marks = {INGESTION_PROPERTY: means.ingestion.name, RUN_ID_PROPERTY: str(load.run_id)} | published
         with _turn_to_publish[load.table_name], in_turn(means.database, f"publish {load.table_name}", patience):
             snapshot_id = publish(table, load.id, change, renewal.renew, marks=marks, clock=clock)
         reached(Step.LOAD_PUBLISHED)
+        if change.marks:
+            rejects = storing.table or means.look_up(table_of(load))
+            publish_rejects(means.database, load, rejects, renewal.renew, clock)
         with transaction(means.database) as connection:
             if not loads.finish(connection, load.id, snapshot_id):
                 raise LeaseLost(f"load {load.id} was taken over after it landed; its recoverer records the outcome")
@@ -135,6 +144,7 @@ def _prepare(
     load: Load,
     claimed: Sequence[ClaimedFile],
     table: Table,
+    storing: Storing,
     *,
     lost: Callable[[], bool],
     stopped: Callable[[], bool],
@@ -146,8 +156,11 @@ def _prepare(
     intake = Intake(table, load.id)
     added: list[DataFileEntry] = []
 
-    def put(made: DataFile | Staged) -> None:
-        added.extend(intake.take(made))
+    def put(made: Made) -> None:
+        if isinstance(made, Rejects):
+            storing.take(made)
+        else:
+            added.extend(intake.take(made))
         reached(Step.LOAD_PUT)
 
     with own_folder(means.spool, str(load.id)) as spool:
@@ -171,8 +184,12 @@ def _prepare(
     reached(Step.LOAD_PREPARED)
     with transaction(means.database) as connection:
         loads.store_outcomes(connection, load.id, outcomes)
+        overwrites = means.ingestion.write_mode is WriteMode.OVERWRITE
+        owes = storing.table is not None or overwrites or bool(loads.replaced_rejects(connection, load.id))
+        if owes:
+            loads.owe_rejects(connection, load.id, table_of(load))
     reached(Step.LOAD_STORED)
-    return _change(means.ingestion, claimed, outcomes, added), intake.marks
+    return replace(_change(means.ingestion, claimed, outcomes, added), marks=owes), intake.marks
 
 
 def _change(
@@ -187,7 +204,7 @@ def _change(
     )
 
 
-def _give_up(database: Database, load: Load, table: Table | None, error: BaseException) -> None:
+def _give_up(database: Database, load: Load, table: Table | None, storing: Storing, error: BaseException) -> None:
     """Nothing was published and, as this worker stops here, nothing will be: the files may be claimed again.
 
     First the data files go, whoever owns the load by now: nothing of it was ever sent to the catalog, so they are
@@ -197,6 +214,7 @@ def _give_up(database: Database, load: Load, table: Table | None, error: BaseExc
     try:
         if table is not None:
             discard(table, load.id)
+        storing.discard()
     except LakeError as storage:
         log.warning("load.left_to_recovery", error=kind, reason=str(error), leftovers=str(storage))
         return

@@ -1,6 +1,7 @@
 """Lost loads: look at the table, fence it, settle what the look found.
 
     RUNNING ─lease passed─▶ LOST ──look──▶ its load id is in the ancestry of main ──▶ COMMITTED, by the stored outcomes
+                              │    │      (its rejects are published first, if that was left undone)
                               │    └─────▶ it is not: a fence is committed ──▶ its data files are deleted
                               │                                               ──▶ FAILED, files wait again
                               └──the history is cut off──▶ stays LOST, with the reason; a person decides (``decide``)
@@ -27,6 +28,7 @@ from autoloader.lake.traces import trace_of
 from autoloader.ledger import figures, loads
 from autoloader.ledger.database import transaction
 from autoloader.model import LoadState
+from autoloader.rejecting import drop_stored, publish_rejects, table_of, withdraw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -69,7 +71,7 @@ def recover(
         if load.catalog in silent:
             continue
         try:
-            _settle(database, load, open_table(load.table_name), abandon)
+            _settle(database, load, open_table, abandon)
         except LedgerUnavailable:
             raise
         except HistoryTooShort as error:
@@ -85,17 +87,35 @@ def recover(
     return undecidable
 
 
-def _settle(database: Database, load: Load, table: Table | None, abandon: Callable[[Load], None]) -> None:
+def _settle(
+    database: Database, load: Load, open_table: Callable[[str], Table | None], abandon: Callable[[Load], None]
+) -> None:
+    table = open_table(load.table_name)
     found = _found(database, load, table)
     reached(Step.RECOVERY_FENCED)
     abandon(load)
     if table is not None and isinstance(found, Fenced):
         discard(table, load.id)
+        drop_stored(load, open_table(table_of(load)))
         reached(Step.RECOVERY_SWEPT)
+    if isinstance(found, Landed):
+        _publish_rejects(database, load, open_table)
     settled = _verdict(database, load, found)
     reached(Step.RECOVERY_SETTLED)
     if settled:
         log.info("load.recovered", load=str(load.id), landed=isinstance(found, Landed))
+
+
+def _publish_rejects(database: Database, load: Load, open_table: Callable[[str], Table | None]) -> None:
+    """What the worker may have left undone; while the load is LOST it is for recovery to do."""
+    if load.rejects_table is None:
+        return
+
+    def still_lost() -> bool:
+        with transaction(database) as connection:
+            return loads.get(connection, load.id).state is LoadState.LOST
+
+    publish_rejects(database, load, open_table(load.rejects_table), still_lost, _clock(database))
 
 
 def _found(database: Database, load: Load, table: Table | None) -> Landed | Fenced:
@@ -121,14 +141,14 @@ def _verdict(database: Database, load: Load, found: Landed | Fenced) -> bool:
         return loads.settle_failed(connection, load.id)
 
 
-def decide(database: Database, load: Load, table: Table | None, *, loaded: bool) -> Load:
+def decide(database: Database, load: Load, open_table: Callable[[str], Table | None], *, loaded: bool) -> Load:
     """Settle a lost load as a person says who has looked into the table.
 
     What the table itself can tell counts more than what the person says.
 
     Args:
         load: as the ledger has it now.
-        table: as for ``recover``.
+        open_table: as for ``recover``.
         loaded: whether its rows are in the table, or are not meant to be loaded again.
 
     Returns:
@@ -140,10 +160,14 @@ def decide(database: Database, load: Load, table: Table | None, *, loaded: bool)
     """
     if load.state is not LoadState.LOST:
         raise WrongState(f"load {load.id} is {load.state}: only a lost one can be settled", field="load_id")
+    table = open_table(load.table_name)
     if loaded:
         found: Landed | Fenced = Landed(_snapshot_for(load, table))
+        _publish_rejects(database, load, open_table)
     else:
         found = _kept_out(database, load, table)
+        if load.rejects_table is not None:
+            withdraw(database, load, open_table(load.rejects_table), _clock(database))
     _verdict(database, load, found)
     log.warning("load.decided", load=str(load.id), table=load.table_name, loaded=loaded)
     with transaction(database) as connection:

@@ -45,7 +45,17 @@ if TYPE_CHECKING:
     from autoloader.engines import Engine
     from autoloader.engines.spark.checking import Needed
     from autoloader.engines.spark.session import Cluster
-    from autoloader.model import Difference, Ingestion, Load, NewIngestion, Run, VerificationReport
+    from autoloader.lake.rejected import Page
+    from autoloader.model import (
+        Difference,
+        Ingestion,
+        Load,
+        NewIngestion,
+        RejectPlace,
+        Run,
+        VerificationReport,
+        WantedRejects,
+    )
     from autoloader.objects import ObjectStore
     from autoloader.settings import Connections, Settings
     from autoloader.turns import Observer
@@ -175,7 +185,7 @@ class Runtime:
         """
         from autoloader.recovery import decide  # noqa: PLC0415  see the module's first lines
 
-        return decide(self.database, load, self.open_table(load.table_name), loaded=loaded)
+        return decide(self.database, load, self.open_table, loaded=loaded)
 
     @contextmanager
     def open_store(self, ingestion: NewIngestion) -> Iterator[ObjectStore]:
@@ -281,8 +291,10 @@ class Runtime:
 
     def ensure_table(self, ingestion: Ingestion) -> Table:
         """The table of an ingestion, made if it is not there."""
+        from autoloader.engines.options import parse_options  # noqa: PLC0415  see the module's first lines
         from autoloader.lake.staged import allow_staging  # noqa: PLC0415  see the module's first lines
         from autoloader.lake.tables import ensure_table  # noqa: PLC0415  see the module's first lines
+        from autoloader.schema.table import ROW  # noqa: PLC0415  see the module's first lines
 
         table = ensure_table(
             self._catalog(ingestion.catalog),
@@ -291,9 +303,21 @@ class Runtime:
             parse_schema(ingestion.schema_json or ""),
             ingestion.partition_columns,
             ingestion.table_properties,
+            extra=[ROW] if parse_options(ingestion.format_type, ingestion.format_options).source_row else [],
             alone=lambda: alone(self.database, f"make {ingestion.table_name}"),
         )
         return allow_staging(table) if self._uses_spark(ingestion) else table
+
+    def ensure_rejects(self, ingestion: Ingestion) -> Table:
+        """The rejects table of an ingestion, made if it is not there."""
+        from autoloader.lake.rejects import ensure_rejects_table  # noqa: PLC0415  see the module's first lines
+
+        return ensure_rejects_table(
+            self._catalog(ingestion.catalog),
+            ingestion.database,
+            ingestion.table,
+            alone=lambda: alone(self.database, f"make {ingestion.table_name}__rejects"),
+        )
 
     def open_table(self, name: str) -> Table | None:
         """A table by its full name ``catalog.database.table``; None when there is none."""
@@ -302,6 +326,14 @@ class Runtime:
         catalog, _, identifier = name.partition(".")
         database, _, table = identifier.rpartition(".")
         return load_table(self._catalog(catalog), database, table)
+
+    def rejects(self, ingestion: Ingestion, wanted: WantedRejects, *, limit: int, after: RejectPlace | None) -> Page:
+        """A page of the rejects of an ingestion; see ``lake.rejected.page`` for what is raised."""
+        from autoloader.lake import rejected  # noqa: PLC0415  see the module's first lines
+        from autoloader.lake.rejects import SUFFIX  # noqa: PLC0415  likewise
+
+        table = self.open_table(f"{ingestion.table_name}{SUFFIX}")
+        return rejected.Page([], None) if table is None else rejected.page(table, wanted, limit=limit, after=after)
 
     def check_table(self, ingestion: NewIngestion) -> None:
         """Ask the catalog whether it takes the name of an ingestion's table."""
@@ -329,6 +361,7 @@ class Runtime:
             database=self.database,
             open_store=self.open_store,
             ensure_table=self.ensure_table,
+            ensure_rejects=self.ensure_rejects,
             open_table=self.open_table,
             engine=self.engine,
             lease=Lease(duration=settings.lease),

@@ -71,6 +71,7 @@ class Parts:
         worker: the name of this worker, unique among all workers.
         open_store: opens the bucket of an ingestion while a block goes on.
         ensure_table: opens the table of an ingestion, made if it is not there; raises TableMismatch if it does not fit.
+        ensure_rejects: opens the rejects table of an ingestion, made if it is not there.
         open_table: opens a table by its full name; None when there is none.
         engine: the engine an ingestion asks for.
         verifying: what verifications work with.
@@ -80,6 +81,7 @@ class Parts:
     database: Database
     open_store: Callable[[Ingestion], AbstractContextManager[ObjectStore]]
     ensure_table: Callable[[Ingestion], Table]
+    ensure_rejects: Callable[[Ingestion], Table]
     open_table: Callable[[str], Table | None]
     engine: Callable[[Ingestion], Engine]
     lease: Lease
@@ -198,10 +200,17 @@ def _means(parts: Parts, task: Task, ingestion: Ingestion, store: ObjectStore) -
     return loading.Means(
         database=parts.database,
         ingestion=ingestion,
-        reading=Reading(format_type=ingestion.format_type, options=ingestion.format_options, schema=schema),
+        reading=Reading(
+            format_type=ingestion.format_type,
+            options=ingestion.format_options,
+            schema=schema,
+            bad_records=ingestion.bad_records,
+        ),
         store=store,
         engine=parts.engine(ingestion),
         open_table=partial(parts.ensure_table, ingestion),
+        open_rejects=partial(parts.ensure_rejects, ingestion),
+        look_up=parts.open_table,
         lease=parts.lease,
         spool=parts.spool,
         report=task.observer.progress,

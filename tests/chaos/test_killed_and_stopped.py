@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from autoloader.model import Run
 
-OF_A_LOAD = [step for step in Step if not step.startswith("recovery.")]
+OF_A_LOAD = [step for step in Step if not step.startswith(("recovery.", "rejects."))]
 OF_RECOVERY = [step for step in Step if step.startswith("recovery.")]
 OF_PUBLISHING = [Step.LOAD_PUT, Step.LOAD_STORED, Step.LOAD_RENEWED, Step.LOAD_SENT, Step.LOAD_PUBLISHED]
 SOME_AND_ALL = [

@@ -34,7 +34,7 @@ def require_exactly_once(scene: Scene, *, foreign_rows: int = 0) -> None:
         table = scene.catalog.load_table(name)
         faults += _faults_of_rows(scene, table, feeding, foreign_rows)
         faults += _faults_of_snapshots(scene, table, feeding)
-        faults += _faults_of_storage(scene, table)
+        faults += faults_of_storage(scene, table)
     faults += _faults_of_ledger(scene)
     for ingestion in scene.ingestions:
         faults += scene.verified(ingestion)
@@ -83,7 +83,7 @@ def _faults_of_snapshots(scene: Scene, table: Table, feeding: list[Ingestion]) -
     return [] if told == marked else [f"loads {told} and snapshots {dict(marked)} differ"]
 
 
-def _faults_of_storage(scene: Scene, table: Table) -> list[str]:
+def faults_of_storage(scene: Scene, table: Table) -> list[str]:
     """Every data file that loads wrote is named by a snapshot."""
     named = {
         entry.data_file.file_path

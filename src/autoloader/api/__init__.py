@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from typing_extensions import override
 
 from autoloader import __version__
-from autoloader.api import files, health, ingestions, loads, problems, runs, trying, verifications
+from autoloader.api import files, health, ingestions, loads, problems, rejects, runs, trying, verifications
 from autoloader.api.callers import Remembered
 from autoloader.api.documents import DESCRIPTION, document
 from autoloader.api.figures import Figures, Timed
@@ -35,6 +35,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     ingestions.router,
     runs.router,
     files.router,
+    rejects.router,
     verifications.router,
     loads.router,
     health.router,
@@ -44,6 +45,7 @@ TAGS = [
     {"name": "looking", "description": "Look before you load: nothing is written."},
     {"name": "runs", "description": "One run is one trigger of an ingestion; workers do the job."},
     {"name": "files", "description": "What became of every file, and why."},
+    {"name": "rejects", "description": "Bad records that their files were loaded without."},
     {
         "name": "verifications",
         "description": "Do the bucket, the ledger and the table say the same? A worker compares.",

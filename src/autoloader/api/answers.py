@@ -15,6 +15,7 @@ from autoloader.model import (
     FormatType,
     IngestionStatus,
     LoadState,
+    OnBadRecord,
     OnChangedFile,
     RunStatus,
     RunTrigger,
@@ -80,6 +81,9 @@ class Ingestion(Answer):
     max_file_size_bytes: int
     max_retries: int
     on_changed_file: OnChangedFile
+    on_bad_record: OnBadRecord
+    max_bad_records: int | None
+    max_bad_ratio: float | None
     created_at: datetime
     updated_at: datetime
 
@@ -132,6 +136,7 @@ class Run(Answer):
     files_failed: int
     files_skipped: int
     records_ingested: int
+    records_rejected: int = Field(description="Bad records of files that loaded without them.")
     bytes_read: int
     errors: list[RunError]
 
@@ -174,6 +179,27 @@ class FilePage(Answer):
     """Files by path."""
 
     items: list[File]
+    next_cursor: NextCursor = None
+
+
+class Reject(Answer):
+    """A bad record that its file was loaded without."""
+
+    file_path: str
+    file_etag: str | None
+    load_id: str = Field(description="The load that set it apart, and brought the good records of its file.")
+    line: int | None = Field(description="The line where it begins; in a JSON document, the number of the element.")
+    column: str | None = Field(description="The column at fault; null: the record as a whole.")
+    reason: str | None = Field(description="A stable code.", examples=["malformed", "not_bigint"])
+    message: str | None
+    raw: str | None = Field(description="Its text, 64 KiB at most.")
+    rejected_at: datetime
+
+
+class RejectPage(Answer):
+    """Rejects, those of the newest loads first."""
+
+    items: list[Reject]
     next_cursor: NextCursor = None
 
 

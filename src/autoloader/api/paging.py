@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 from fastapi import Query, Response
 
 from autoloader.errors import UsageError
+from autoloader.model import RejectPlace
 
 Item = TypeVar("Item")
 Place = str | int | tuple[datetime, int]
@@ -78,10 +79,34 @@ def before_id(cursor: str | None) -> int | None:
     return place
 
 
+def after_reject(cursor: str | None) -> RejectPlace | None:
+    """Where in a rejects table the page begins.
+
+    Raises:
+        UsageError: not a cursor of such a list.
+    """
+    match _read(cursor):
+        case None:
+            return None
+        case [int(snapshot), int(manifest), int(data_file), int(row)] if min(manifest, data_file, row) >= 0:
+            return RejectPlace(snapshot, manifest, data_file, row)
+        case _:
+            raise _refused()
+
+
+def reject_cursor(place: RejectPlace) -> str:
+    """The cursor of the page that begins there."""
+    return _encoded([place.snapshot_id, place.manifest, place.data_file, place.row])
+
+
 def written(place: Place) -> str:
     """The cursor of the page that begins after, or before, this place."""
     told = [place[0].isoformat(), place[1]] if isinstance(place, tuple) else place
-    return base64.urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip("=")
+    return _encoded(told)
+
+
+def _encoded(place: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
 
 
 def _read(cursor: str | None) -> object:

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
         Load,
         NewIngestion,
         Reading,
+        Reject,
         Run,
         VerificationReport,
+        WantedRejects,
     )
     from autoloader.preview import Preview
 
@@ -172,6 +174,12 @@ class Control(Protocol):
 
     def retry(self, name: str, paths: Sequence[str]) -> int:
         """Let FAILED files, all or those named, be tried again by the next run; how many."""
+
+    def rejects(self, name: str, wanted: WantedRejects, limit: int) -> Sequence[Reject]:
+        """Bad records that were set apart, those of the newest loads first."""
+
+    def retry_rejects(self, name: str, paths: Sequence[str]) -> int:
+        """Let files that have rejects, all or those named, be loaded again by the next run; how many."""
 
     def lost(self) -> Sequence[Load]:
         """Loads whose worker fell silent and that are not settled yet, oldest first; 10,000 at most."""

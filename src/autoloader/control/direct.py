@@ -22,7 +22,17 @@ if TYPE_CHECKING:
 
     from autoloader.connection import Connection
     from autoloader.control import VerificationWatcher, Wanted, Watcher
-    from autoloader.model import Difference, File, Ingestion, Load, NewIngestion, Run, VerificationReport
+    from autoloader.model import (
+        Difference,
+        File,
+        Ingestion,
+        Load,
+        NewIngestion,
+        Reject,
+        Run,
+        VerificationReport,
+        WantedRejects,
+    )
     from autoloader.preview import Preview
     from autoloader.runtime import Runtime
 
@@ -160,6 +170,24 @@ class Direct:
         with transaction(self._runtime.database) as connection:
             ingestion = ingestions.by_name(connection, self._tenant, name)
             return ledger_files.retry(connection, ingestion.id, list(paths) or None)
+
+    def rejects(self, name: str, wanted: WantedRejects, limit: int) -> Sequence[Reject]:
+        """Page after page."""
+        ingestion, after = self.named(name), None
+        found: list[Reject] = []
+        while len(found) < limit:
+            page = self._runtime.rejects(ingestion, wanted, limit=min(limit - len(found), 1000), after=after)
+            found += page.items
+            after = page.following
+            if after is None:
+                break
+        return found
+
+    def retry_rejects(self, name: str, paths: Sequence[str]) -> int:
+        """As the ledger does."""
+        with transaction(self._runtime.database) as connection:
+            ingestion = ingestions.by_name(connection, self._tenant, name)
+            return ledger_files.retry_rejects(connection, ingestion.id, list(paths) or None)
 
     def lost(self) -> Sequence[Load]:
         """As the ledger lists them."""

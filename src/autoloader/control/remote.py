@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from autoloader.control import UNNAMED, Found, Standing, Story
 from autoloader.control.told import part, preview_of, value_of, values_of
 from autoloader.control.watching import report_of, watch
 from autoloader.errors import UsageError
-from autoloader.model import Difference, File, FileStatus, FileVersion, Ingestion, Load, Run, Verification
+from autoloader.model import Difference, File, FileStatus, FileVersion, Ingestion, Load, Reject, Run, Verification
 from autoloader.plan import unknown_name
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from autoloader.control import VerificationWatcher, Wanted, Watcher
     from autoloader.control.wire import Wire
-    from autoloader.model import NewIngestion, VerificationReport
+    from autoloader.model import NewIngestion, VerificationReport, WantedRejects
     from autoloader.preview import Preview
 
 OBJECTS = ("format_options", "table_properties")
@@ -148,6 +149,17 @@ class Remote:
     def retry(self, name: str, paths: Sequence[str]) -> int:
         """A lost answer is not asked for again: the second one would count none."""
         path = f"/ingestions/{self.named(name).id}/files/retry"
+        count: int = part(self._wire.send("POST", path, {"paths": list(paths)} if paths else None), "files")
+        return count
+
+    def rejects(self, name: str, wanted: WantedRejects, limit: int) -> Sequence[Reject]:
+        """Page after page."""
+        path = f"/ingestions/{self.named(name).id}/rejects"
+        return values_of(Reject, self._wire.pages(path, asdict(wanted), at_most=limit))
+
+    def retry_rejects(self, name: str, paths: Sequence[str]) -> int:
+        """A lost answer is not asked for again: the second one would count none."""
+        path = f"/ingestions/{self.named(name).id}/rejects/retry"
         count: int = part(self._wire.send("POST", path, {"paths": list(paths)} if paths else None), "files")
         return count
 

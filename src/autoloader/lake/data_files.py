@@ -20,6 +20,7 @@ from autoloader.lake.footers import entry
 from autoloader.lake.partitions import is_void
 from autoloader.lake.snapshots import landed_in, refreshed
 from autoloader.lake.staged import unstage
+from autoloader.model import DataFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from pyiceberg.partitioning import PartitionSpec
     from pyiceberg.table import Table
 
-    from autoloader.model import DataFile
 
 REWRITTEN = "rewritten"
 _CHUNK_BYTES = 8 * 1024**2
@@ -103,6 +103,17 @@ class Uploader:
         data_file.location.unlink()
         return described
 
+    def found(self, location: str) -> DataFileEntry:
+        """Describe a file that was stored before.
+
+        Raises:
+            TableMismatch: the file does not fit the table.
+            CatalogUnavailable: the storage stays unavailable after retries.
+        """
+        footer, size_bytes = self._remote_footer(location)
+        made = DataFile(location=location, records=footer.num_rows)
+        return self._described(made, location, footer, size_bytes)
+
     def _described(self, data_file: DataFile, location: str, footer: pq.FileMetaData, size_bytes: int) -> DataFileEntry:
         if footer.num_rows != data_file.records:
             raise TableMismatch(f"{location} holds {footer.num_rows} rows, its engine counted {data_file.records}.")
@@ -159,7 +170,7 @@ def discard(table: Table, load_id: UUID) -> int:
     locations = [
         location
         for folder in (load_location(table, load_id), rewritten_location(table, load_id))
-        for location in _files_below(table, folder)
+        for location in files_below(table, folder)
     ]
     locations += unstage(table, load_id)
     for location in locations:
@@ -178,7 +189,12 @@ def remove(table: Table, location: str) -> None:
 
 
 @_patiently
-def _files_below(table: Table, folder: str) -> list[str]:
+def files_below(table: Table, folder: str) -> list[str]:
+    """Every file below a folder of the table's storage.
+
+    Raises:
+        CatalogUnavailable: the storage stays unavailable after retries.
+    """
     with translated(f"listing {folder}"):
         return list(_listed(table, folder))
 

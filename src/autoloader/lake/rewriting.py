@@ -108,6 +108,15 @@ class OldFile:
                 leaving += old.among(batch.column(columns[0]), batch.column(columns[1])).true_count
         return Count(live, leaving)
 
+    def rows(self) -> Iterator[pa.RecordBatch]:
+        """Every row that readers see, all columns.
+
+        Raises:
+            TableMismatch: the file is not Parquet.
+        """
+        with self._opened() as file:
+            yield from self._live(file, None)
+
     def identities(self) -> Iterator[pa.RecordBatch | int]:
         """``_source_file`` and ``_load_id`` of every row that readers see; how many there are, without such columns.
 

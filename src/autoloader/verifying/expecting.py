@@ -1,4 +1,7 @@
-"""Which rows the ledger claims to be in which table: what loads brought, less what later loads took away."""
+"""Which rows the ledger claims to be in which table: what loads brought, less what later loads took away.
+
+The rejects of a load are rows of another table, to which the same holds.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,9 @@ _EXPECTED = """
 CREATE TABLE expected AS
 WITH ended AS (
     SELECT b.file_id, b.load, b.rows, b.place, l.target, l.clears, l.ended_at
+    FROM brought b JOIN loads l ON l.load = b.load JOIN files f ON f.id = b.file_id WHERE l.state = 'COMMITTED'
+    UNION ALL
+    SELECT b.file_id, b.load, b.rejects, b.place, l.target || '__rejects', l.clears, l.ended_at
     FROM brought b JOIN loads l ON l.load = b.load JOIN files f ON f.id = b.file_id WHERE l.state = 'COMMITTED'
 ), newest AS (
     -- A load that clears its files' earlier rows leaves of each file what it brought itself.
@@ -32,6 +38,7 @@ INSERT INTO expected SELECT ?, c.file_id, c.load, c.rows FROM contradictions c
 WHERE c.rows > 0 AND c.brought IS NULL"""
 _TARGETS = """
 SELECT target FROM (SELECT DISTINCT target FROM expected
+    UNION SELECT DISTINCT rejects_target FROM loads WHERE rejects_target IS NOT NULL AND state = 'COMMITTED'
     UNION SELECT DISTINCT target FROM loads WHERE state IN ('RUNNING', 'LOST') UNION SELECT ?) ORDER BY target"""
 
 

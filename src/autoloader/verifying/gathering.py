@@ -32,7 +32,7 @@ FILES: dict[str, pa.DataType] = {
     "load": _TEXT,
     "reason": _TEXT,
 }
-BROUGHT: dict[str, pa.DataType] = {"place": _ID, "file_id": _ID, "load": _TEXT, "rows": _COUNT}
+BROUGHT: dict[str, pa.DataType] = {"place": _ID, "file_id": _ID, "load": _TEXT, "rows": _COUNT, "rejects": _COUNT}
 LOADS: dict[str, pa.DataType] = {
     "load": _TEXT,
     "state": _TEXT,
@@ -41,6 +41,7 @@ LOADS: dict[str, pa.DataType] = {
     "snapshot_id": _ID,
     "started_at": pa.int64(),
     "ended_at": pa.int64(),
+    "rejects_target": _TEXT,
 }
 LISTED: dict[str, pa.DataType] = {"path": _TEXT, "etag": _TEXT}
 CHUNK = 20_000

@@ -22,9 +22,9 @@ _ARRIVING = "arriving"
 TABLES = """
 CREATE TABLE files (id BIGINT, path VARCHAR, etag VARCHAR, status VARCHAR, deferred BOOLEAN, rows BIGINT, load UUID,
     reason VARCHAR);
-CREATE TABLE brought (place BIGINT, file_id BIGINT, load UUID, rows BIGINT);
+CREATE TABLE brought (place BIGINT, file_id BIGINT, load UUID, rows BIGINT, rejects BIGINT);
 CREATE TABLE loads (load UUID, state VARCHAR, clears VARCHAR, target VARCHAR, snapshot_id BIGINT,
-    started_at BIGINT, ended_at BIGINT);
+    started_at BIGINT, ended_at BIGINT, rejects_target VARCHAR);
 CREATE TABLE listed (path VARCHAR, etag VARCHAR);
 CREATE TABLE parts (target VARCHAR, path VARCHAR, load_text VARCHAR, rows BIGINT);
 CREATE TABLE stored (location VARCHAR, load UUID);
