@@ -75,7 +75,7 @@ def test_a_paused_ingestion_is_refused_until_it_is_resumed(anyone: User) -> None
 
     assert "autoloader resume events" in anyone.types("pause", "events").out
     refused = anyone.tries("run", "events")
-    assert (refused.code, "PAUSED" in refused.err) == (3, True)
+    assert (refused.code, "PAUSED" in refused.err) == (2, True)
     assert anyone.types("pause", "events", "--json").json["status"] == "PAUSED"
     assert anyone.types("resume", "events", "--json").json["status"] == "ACTIVE"
     assert anyone.runs("events")["files_succeeded"] == 1
