@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from autoloader.model import Run, SourceObject
+    from autoloader.model import ClaimedFile, Run, SourceObject
 
 FILES = 50_000
 BIG_TABLES = {"processed_files", "outcomes", "loads", "runs"}
@@ -197,7 +197,7 @@ def use_everything(ledger: Ledger) -> None:
     verify(ledger, small)
     with ledger.transaction() as connection:
         files.retry(connection, ingestion.id, [refused.path])
-    mend(ledger, ingestion)
+    mend(ledger, ingestion, others[0])
     _, claimed = ledger.claims(run)
     assert any(file.replaces for file in claimed)
     ledger.run(run)
@@ -221,8 +221,10 @@ def set_rejects_apart(ledger: Ledger, load_id: UUID) -> None:
         assert loads.rejecting_paths(connection, load_id) == []
 
 
-def mend(ledger: Ledger, ingestion: Ingestion) -> None:
+def mend(ledger: Ledger, ingestion: Ingestion, loaded: ClaimedFile) -> None:
+    ledger.sql("UPDATE processed_files SET records_rejected = 1 WHERE id = :id", id=loaded.file_id)
     with ledger.transaction() as connection:
+        assert files.retry_rejects(connection, ingestion.id, [loaded.path]) == 1
         assert files.retry_rejects(connection, ingestion.id) == 0
         with pytest.raises(NotKnown, match="never seen"):
             files.retry_rejects(connection, ingestion.id, ["s3://landing/none"])

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Difference,
         File,
         Ingestion,
+        IngestionStatus,
         Load,
         NewIngestion,
         Reject,
@@ -97,6 +98,11 @@ class Direct:
         """As the ledger does."""
         with transaction(self._runtime.database) as connection:
             ingestions.delete(connection, before.id, version=before.version)
+
+    def move(self, name: str, status: IngestionStatus) -> Ingestion:
+        """As the ledger does."""
+        with transaction(self._runtime.database) as connection:
+            return ingestions.move(connection, ingestions.by_name(connection, self._tenant, name), status)
 
     def preview(self, name: str | None, changes: Mapping[str, Any]) -> Preview:
         """As ``preview.look``."""

@@ -34,7 +34,7 @@ _TAGS = {
     yaml.MappingNode: "tag:yaml.org,2002:map",
 }
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-_WHOLE = re.compile(r"[0-9]{1,9}")
+_WHOLE = re.compile(r"[0-9]{1,19}")
 _QUOTES = "a text that begins with * & { [ % @ or holds ': ' or ' #' stands in quotes, such as '*.json'"
 
 
