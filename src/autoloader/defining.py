@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import ByteSize, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from autoloader.engines import tolerance
 from autoloader.engines.options import parse_options
 from autoloader.errors import UsageError
 from autoloader.lake.catalogs import identifier
@@ -52,8 +53,6 @@ if TYPE_CHECKING:
             """The secret as it may be stored."""
 
 
-RECORD_BY_RECORD = frozenset({FormatType.JSON, FormatType.CSV})
-"""Formats of which one record can be bad while the others are good."""
 CONNECT_URL = r"^sc://[^/;\s]+(/(;[\w-]+=[^;=\s]+)*)?$"
 Secret = Annotated[str, StringConstraints(pattern=r"^[!-~]+$", max_length=8192)]
 """The secret itself, or where it is to be found: ``env:NAME``, ``file:/path``."""
@@ -135,7 +134,7 @@ def define(draft: Mapping[str, Any], vault: Sealer, saved: NewIngestion | None =
     else:
         partition_spec(fields.partition_columns, iceberg_schema(schema))
     _check_keys(fields.source_credentials)
-    _check_bad_records(fields)
+    tolerance.check(fields.format_type, fields.on_bad_record, fields.max_bad_records, fields.max_bad_ratio)
     values = {name: getattr(fields, name) for name in FIELDS}
     return NewIngestion(
         **values
@@ -227,24 +226,6 @@ def shown(credentials: SourceCredentials) -> dict[str, str | None]:
     """Credentials as they may be shown: references as they are, sealed secrets as ``***``."""
     values = dataclasses.asdict(credentials)
     return values | {name: masked(values[name]) for name in CREDENTIAL_SECRETS}
-
-
-def _check_bad_records(fields: Draft) -> None:
-    policy = fields.on_bad_record
-    if policy is OnBadRecord.FAIL_FILE:
-        for name in ("max_bad_records", "max_bad_ratio"):
-            if getattr(fields, name) is not None:
-                raise UsageError(
-                    f"{name}: with on_bad_record fail_file the first bad record fails its file: leave it out, or "
-                    "choose quarantine or skip",
-                    field=name,
-                )
-    elif fields.format_type not in RECORD_BY_RECORD:
-        raise UsageError(
-            f"on_bad_record {policy}: {fields.format_type} is read as a whole, and a file that does not fit fails as a "
-            "whole: only fail_file can be honoured",
-            field="on_bad_record",
-        )
 
 
 def _check_keys(credentials: CredentialsDraft) -> None:

@@ -30,7 +30,7 @@ from autoloader.lake.intake import Intake
 from autoloader.lake.publish import Change, publish
 from autoloader.lake.snapshots import INGESTION_PROPERTY, RUN_ID_PROPERTY
 from autoloader.lake.tables import shape
-from autoloader.ledger import loads, runs
+from autoloader.ledger import loads, rejects, runs
 from autoloader.ledger.database import transaction
 from autoloader.ledger.locks import in_turn
 from autoloader.model import FileStatus, Rejects, WriteMode
@@ -122,9 +122,9 @@ def carry_out(means: Means, load: Load, claimed: Sequence[ClaimedFile]) -> None:
         with _turn_to_publish[load.table_name], in_turn(means.database, f"publish {load.table_name}", patience):
             snapshot_id = publish(table, load.id, change, renewal.renew, marks=marks, clock=clock)
         reached(Step.LOAD_PUBLISHED)
-        if change.marks:
-            rejects = storing.table or means.look_up(table_of(load))
-            publish_rejects(means.database, load, rejects, renewal.renew, clock)
+        if change.always:
+            second = storing.table or means.look_up(table_of(load))
+            publish_rejects(means.database, load, second, renewal.renew, clock)
         with transaction(means.database) as connection:
             if not loads.finish(connection, load.id, snapshot_id):
                 raise LeaseLost(f"load {load.id} was taken over after it landed; its recoverer records the outcome")
@@ -185,11 +185,11 @@ def _prepare(
     with transaction(means.database) as connection:
         loads.store_outcomes(connection, load.id, outcomes)
         overwrites = means.ingestion.write_mode is WriteMode.OVERWRITE
-        owes = storing.table is not None or overwrites or bool(loads.replaced_rejects(connection, load.id))
+        owes = storing.table is not None or overwrites or bool(rejects.replaced(connection, load.id))
         if owes:
-            loads.owe_rejects(connection, load.id, table_of(load))
+            rejects.owe(connection, load.id, table_of(load))
     reached(Step.LOAD_STORED)
-    return replace(_change(means.ingestion, claimed, outcomes, added), marks=owes), intake.marks
+    return replace(_change(means.ingestion, claimed, outcomes, added), always=owes), intake.marks
 
 
 def _change(

@@ -24,7 +24,7 @@ from autoloader.lake.fences import look
 from autoloader.lake.publish import Change, publish
 from autoloader.lake.rejects import SUFFIX, store, stored
 from autoloader.lake.snapshots import Landed
-from autoloader.ledger import loads
+from autoloader.ledger import rejects
 from autoloader.ledger.database import transaction
 from autoloader.model import Clears
 
@@ -61,10 +61,10 @@ class Storing:
         self._open_table = open_table
         self.table: Table | None = None
 
-    def take(self, rejects: Rejects) -> None:
+    def take(self, made: Rejects) -> None:
         """Store them; see ``lake.rejects.store`` for what is raised."""
         self.table = self._open_table()
-        store(self.table, self._load_id, rejects)
+        store(self.table, self._load_id, made)
 
     def discard(self) -> None:
         """Remove what was stored of a load that was never published."""
@@ -96,8 +96,8 @@ def publish_rejects(
     if isinstance(look(table, load.id, load.started_at), Landed):
         return
     with transaction(database) as connection:
-        clears = loads.clears(connection, load.id)
-        replaced = loads.replaced_rejects(connection, load.id)
+        clears = rejects.clears(connection, load.id)
+        replaced = rejects.replaced(connection, load.id)
     change = Change(added=stored(table, load.id), replaced=replaced, overwrite=clears is Clears.TABLE)
     reached(Step.REJECTS_READ)
     snapshot_id = publish(table, load.id, change, renew, clock=clock)
@@ -120,6 +120,6 @@ def withdraw(database: Database, load: Load, table: Table | None, clock: Clock) 
     if table is None:
         return
     with transaction(database) as connection:
-        paths = loads.rejecting_paths(connection, load.id)
+        paths = rejects.paths_of(connection, load.id)
     change = Change(replaced={path: frozenset({load.id}) for path in paths})
     publish(table, uuid.uuid4(), change, lambda: True, marks={WITHDRAWN_PROPERTY: str(load.id)}, clock=clock)

@@ -22,6 +22,7 @@ from autoloader.ledger import (
     ingestions,
     loads,
     queue,
+    rejects,
     runs,
     sealing,
     tenants,
@@ -215,21 +216,21 @@ def use_everything(ledger: Ledger) -> None:
 
 def set_rejects_apart(ledger: Ledger, load_id: UUID) -> None:
     with ledger.transaction() as connection:
-        loads.owe_rejects(connection, load_id, "lake.raw.events__rejects")
-        assert loads.clears(connection, load_id) is Clears.FILES
-        assert loads.replaced_rejects(connection, load_id) == {}
-        assert loads.rejecting_paths(connection, load_id) == []
+        rejects.owe(connection, load_id, "lake.raw.events__rejects")
+        assert rejects.clears(connection, load_id) is Clears.FILES
+        assert rejects.replaced(connection, load_id) == {}
+        assert rejects.paths_of(connection, load_id) == []
 
 
 def mend(ledger: Ledger, ingestion: Ingestion, loaded: ClaimedFile) -> None:
     ledger.sql("UPDATE processed_files SET records_rejected = 1 WHERE id = :id", id=loaded.file_id)
     with ledger.transaction() as connection:
-        assert files.retry_rejects(connection, ingestion.id, [loaded.path]) == 1
-        assert files.retry_rejects(connection, ingestion.id) == 0
+        assert rejects.retry(connection, ingestion.id, [loaded.path]) == 1
+        assert rejects.retry(connection, ingestion.id) == 0
         with pytest.raises(NotKnown, match="never seen"):
-            files.retry_rejects(connection, ingestion.id, ["s3://landing/none"])
+            rejects.retry(connection, ingestion.id, ["s3://landing/none"])
         with pytest.raises(WrongState, match="no rejects"):
-            files.retry_rejects(connection, ingestion.id, [arriving(5, 6)[0].path])
+            rejects.retry(connection, ingestion.id, [arriving(5, 6)[0].path])
 
 
 def recover(ledger: Ledger, run: Run) -> None:

@@ -11,7 +11,7 @@ from autoloader.api.callers import Operator, Parts, Reader
 from autoloader.api.documents import failing
 from autoloader.api.told import patient, routes
 from autoloader.errors import CatalogUnavailable, NotKnown, WrongState
-from autoloader.ledger import files as ledger_files
+from autoloader.ledger import rejects as ledger_rejects
 from autoloader.ledger import tenants
 from autoloader.ledger.database import connected, transaction
 from autoloader.model import WantedRejects
@@ -60,5 +60,5 @@ def retry(
     """
     with transaction(runtime.database) as connection:
         tenants.require_ingestion(connection, caller.tenant_id, ingestion_id)
-        count = ledger_files.retry_rejects(connection, ingestion_id, None if body is None else body.paths)
+        count = ledger_rejects.retry(connection, ingestion_id, None if body is None else body.paths)
     return answers.Retried(files=count)

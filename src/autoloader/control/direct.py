@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from autoloader.control import UNNAMED, Found, Standing, Story
 from autoloader.ledger import browsing, ingestions, tenants
 from autoloader.ledger import files as ledger_files
+from autoloader.ledger import rejects as ledger_rejects
 from autoloader.ledger import runs as ledger_runs
 from autoloader.ledger.database import transaction
 from autoloader.model import DEFAULT_TENANT, FileStatus, RunTrigger
@@ -193,7 +194,7 @@ class Direct:
         """As the ledger does."""
         with transaction(self._runtime.database) as connection:
             ingestion = ingestions.by_name(connection, self._tenant, name)
-            return ledger_files.retry_rejects(connection, ingestion.id, list(paths) or None)
+            return ledger_rejects.retry(connection, ingestion.id, list(paths) or None)
 
     def lost(self) -> Sequence[Load]:
         """As the ledger lists them."""

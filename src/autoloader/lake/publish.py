@@ -46,18 +46,18 @@ class Change:
         added: entries of the uploaded data files.
         replaced: paths whose older rows leave, with the loads that brought them.
         overwrite: all rows of the base leave; ``replaced`` then says nothing more.
-        marks: the load is to be seen in the table's history even where the table does not change by it.
+        always: the load is to be seen in the table's history even where the table does not change by it.
     """
 
     added: Sequence[DataFileEntry] = ()
     replaced: Mapping[str, frozenset[UUID]] = field(default_factory=dict)
     overwrite: bool = False
-    marks: bool = False
+    always: bool = False
 
     @property
     def is_nothing(self) -> bool:
         """Whether no table could be changed by it."""
-        return not self.added and not self.replaced and not self.overwrite and not self.marks
+        return not self.added and not self.replaced and not self.overwrite and not self.always
 
     def removal(self, base: Table, load_id: UUID, wrote: Callable[[str], None]) -> Removal:
         """What it takes away from this base; rewritten files are in storage when it returns."""
@@ -155,7 +155,7 @@ class _Publication:
     def _built(self, attempt: Attempt) -> Attempt | None:
         try:
             removal = self.change.removal(attempt.base, self.load_id, attempt.wrote.append)
-            if not (self.change.added or removal.splits or removal.deletes or self.change.marks):
+            if not (self.change.added or removal.splits or removal.deletes or self.change.always):
                 return None
             attempt.build(self.change.added, removal, self.marks, None if self.clock is None else self.clock.now())
         except BaseException:

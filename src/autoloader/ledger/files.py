@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from autoloader.errors import NotKnown, WrongState
 from autoloader.ledger import records
 from autoloader.ledger.statement import named
-from autoloader.model import File, FileStatus, FileVersion, LoadState, OnChangedFile, SourceObject, Waiting, WriteMode
+from autoloader.model import File, FileStatus, FileVersion, LoadState, SourceObject, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,30 +62,6 @@ _RETRY_NAMED = named(
     "files.retry_named",
     "Some failed files wait again, because a person asked.",
     f"{_RETRY} AND file_path = ANY(CAST(:paths AS text[]))",
-)
-_RETRY_REJECTS = """
-    UPDATE processed_files SET status = 'DISCOVERED', retry_count = 0, load_id = NULL, snapshot_id = NULL,
-        processing_started_at = NULL, processed_at = NULL, records_ingested = 0, records_rejected = 0, bytes_read = 0,
-        processing_duration_ms = NULL, updated_at = now()
-    WHERE ingestion_id = :ingestion_id AND status = 'SUCCESS' AND records_rejected > 0"""
-_RETRY_ALL_REJECTS = named(
-    "files.retry_all_rejects", "Every file that has rejects waits again, because a person asked.", _RETRY_REJECTS
-)
-_RETRY_NAMED_REJECTS = named(
-    "files.retry_named_rejects",
-    "Some files that have rejects wait again, because a person asked.",
-    f"{_RETRY_REJECTS} AND file_path = ANY(CAST(:paths AS text[]))",
-)
-_LOCK_WAY = named(
-    "files.lock_way",
-    "As files.lock_ingestion, with what new versions of its files mean.",
-    "SELECT write_mode, on_changed_file FROM ingestions WHERE id = :ingestion_id FOR NO KEY UPDATE",
-)
-_NAMED_REJECTS = named(
-    "files.named_rejects",
-    "Which of some paths of an ingestion were loaded without some of their records.",
-    """SELECT f.file_path, f.status = 'SUCCESS' AND f.records_rejected > 0 AS rejects FROM processed_files f
-    WHERE f.ingestion_id = :ingestion_id AND f.file_path = ANY(CAST(:paths AS text[]))""",
 )
 _OVERWRITES = named(
     "files.overwrites_now",
@@ -196,58 +172,20 @@ def retry(conn: Connection, ingestion_id: int, paths: Sequence[str] | None = Non
     return conn.execute(_RETRY_NAMED, values).rowcount
 
 
-def retry_rejects(conn: Connection, ingestion_id: int, paths: Sequence[str] | None = None) -> int:
-    """Let files that were loaded without some of their records wait again because a person asks.
-
-    Their rows and rejects stay where they are until the load that replaces both.
-
-    Args:
-        paths: these, or every such file where None.
-
-    Returns:
-        How many.
-
-    Raises:
-        NotKnown: a path that was never seen, or no such ingestion.
-        WrongState: a path that has no rejects; or nothing would be replaced, as the ingestion overwrites its table or
-            appends every version of a file.
-    """
-    way = conn.execute(_LOCK_WAY, {"ingestion_id": ingestion_id}).one_or_none()
-    if way is None:
-        raise NotKnown(f"there is no ingestion {ingestion_id}")
-    if way.write_mode == WriteMode.OVERWRITE:
-        raise WrongState("this ingestion overwrites its table: one file alone would become all of it; upload it again")
-    if way.on_changed_file == OnChangedFile.APPEND:
-        raise WrongState(
-            "on_changed_file is append, so the rows of these files would come twice: set it to replace, retry, run, "
-            "and set it back"
-        )
-    if paths is None:
-        return conn.execute(_RETRY_ALL_REJECTS, {"ingestion_id": ingestion_id}).rowcount
-    values = {"ingestion_id": ingestion_id, "paths": [records.stored_path(path) for path in dict.fromkeys(paths)]}
-    known = {row.file_path: row.rejects for row in conn.execute(_NAMED_REJECTS, values)}
-    unknown = [path for path in paths if records.stored_path(path) not in known]
-    if unknown:
-        raise NotKnown(f"this ingestion has never seen {_some(unknown)}", field="paths")
-    without = [path for path in paths if not known[records.stored_path(path)]]
-    if without:
-        raise WrongState(f"no rejects, so nothing to mend: {_some(without)}", field="paths")
-    return conn.execute(_RETRY_NAMED_REJECTS, values).rowcount
-
-
 def _refuse_unless_failed(paths: Sequence[str], found: dict[str, str]) -> None:
     status = {path: found.get(records.stored_path(path)) for path in paths}
     unknown = [path for path in status if status[path] is None]
     if unknown:
         raise NotKnown(
-            f"never seen by this ingestion: {_some(unknown)}; see `autoloader files` for its paths", field="paths"
+            f"never seen by this ingestion: {some(unknown)}; see `autoloader files` for its paths", field="paths"
         )
     others = [f"{path} ({of})" for path, of in status.items() if of != FileStatus.FAILED]
     if others:
-        raise WrongState(f"only FAILED files can be retried: {_some(others)}")
+        raise WrongState(f"only FAILED files can be retried: {some(others)}")
 
 
-def _some(items: Sequence[str]) -> str:
+def some(items: Sequence[str]) -> str:
+    """The first few of some paths, and how many more there are."""
     more = len(items) - _NAMED_IN_ERRORS
     return ", ".join(items[:_NAMED_IN_ERRORS]) + (f" and {more} more" if more > 0 else "")
 

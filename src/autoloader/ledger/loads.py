@@ -95,30 +95,6 @@ _REPLACES = named(
       AND o.status = 'SUCCESS' AND o.records_ingested > 0
     GROUP BY o.file_id""",
 )
-_REPLACED_REJECTS = named(
-    "loads.replaced_rejects",
-    "The earlier loads that brought rejects of paths that a load brings anew.",
-    """
-    SELECT f.file_path, array_agg(o.load_id ORDER BY o.id) AS load_ids
-    FROM loads l JOIN outcomes mine ON mine.load_id = l.id JOIN processed_files f ON f.id = mine.file_id
-        JOIN outcomes o ON o.file_id = mine.file_id
-    WHERE l.id = :load_id AND l.clears = 'files' AND mine.status = 'SUCCESS'
-      AND o.load_id <> l.id AND o.status = 'SUCCESS' AND o.records_rejected > 0
-    GROUP BY f.file_path""",
-)
-_REJECTING_PATHS = named(
-    "loads.rejecting_paths",
-    "The paths of a load that had bad records.",
-    """
-    SELECT f.file_path FROM outcomes o JOIN processed_files f ON f.id = o.file_id
-    WHERE o.load_id = :load_id AND o.records_rejected > 0""",
-)
-_CLEARS = named("loads.clears", "Whose rows a load takes away.", "SELECT clears FROM loads WHERE id = :load_id")
-_OWE_REJECTS = named(
-    "loads.owe_rejects",
-    "Notes that another table must change as well once the load has landed.",
-    "UPDATE loads SET rejects_table = :table_name WHERE id = :load_id AND state = 'RUNNING'",
-)
 _RENEW = named(
     "loads.renew",
     "Extends the lease of a running load, unless it has passed.",
@@ -250,29 +226,6 @@ def store_outcomes(conn: Connection, load_id: UUID, results: Sequence[Outcome]) 
             f"load {load_id} has {files} files, but {len(results)} outcomes came for {len(distinct)} files: "
             "the engine must give one for each file of the load"
         )
-
-
-def owe_rejects(conn: Connection, load_id: UUID, table_name: str) -> None:
-    """Note that the load is not settled before its rejects are in this table. With ``store_outcomes``, at once."""
-    conn.execute(_OWE_REJECTS, {"load_id": load_id, "table_name": table_name})
-
-
-def clears(conn: Connection, load_id: UUID) -> Clears:
-    """Whose rows the load takes away."""
-    return Clears(conn.execute(_CLEARS, {"load_id": load_id}).scalar_one())
-
-
-def replaced_rejects(conn: Connection, load_id: UUID) -> dict[str, frozenset[UUID]]:
-    """By path, the earlier loads whose rejects leave with the load: those of files that it has loaded anew."""
-    return {
-        records.told_path(row.file_path): frozenset(row.load_ids)
-        for row in conn.execute(_REPLACED_REJECTS, {"load_id": load_id})
-    }
-
-
-def rejecting_paths(conn: Connection, load_id: UUID) -> list[str]:
-    """The paths of the load that had bad records."""
-    return [records.told_path(row.file_path) for row in conn.execute(_REJECTING_PATHS, {"load_id": load_id})]
 
 
 def finish(conn: Connection, load_id: UUID, snapshot_id: int | None) -> bool:
