@@ -19,13 +19,13 @@ from autoloader import sampling
 from autoloader.discovery import Scope, matching
 from autoloader.engines import Reading, Work
 from autoloader.errors import LeaseLost, UsageError
-from autoloader.model import ClaimedFile, DataFile, FileStatus
+from autoloader.model import ClaimedFile, DataFile, FileStatus, OnBadRecord
 from autoloader.schema import parse_schema
 from autoloader.schema.table import numbered
 
 if TYPE_CHECKING:
     from autoloader.engines import Engine
-    from autoloader.model import Made, NewIngestion, SourceObject
+    from autoloader.model import BadRecords, Made, NewIngestion, SourceObject
     from autoloader.objects import ObjectStore
     from autoloader.schema.types import Schema
 
@@ -68,7 +68,7 @@ class Preview:
         rows: values of ``columns`` as JSON holds them, the first of the sampled files; none of files too large to be
             read for it.
         skipped: (path, reason) of files a run would skip.
-        problems: (path, message) of sampled files a run would fail.
+        problems: (path, message) of sampled files that a run would fail, or load without some of their records.
     """
 
     source_path: str
@@ -122,7 +122,12 @@ def look(store: ObjectStore, engine: Engine, ingestion: NewIngestion, bounds: Bo
         )
         if not chosen:
             return seen
-        reading = Reading(format_type=ingestion.format_type, options=ingestion.format_options, schema=schema)
+        reading = Reading(
+            format_type=ingestion.format_type,
+            options=ingestion.format_options,
+            schema=schema,
+            bad_records=_counted(ingestion.bad_records),
+        )
         rows, problems = _read(_Reader(store=store, engine=engine, folder=folder, until=until), reading, chosen)
     return replace(seen, rows=[[plain(value) for value in row] for row in rows], problems=problems)
 
@@ -221,11 +226,16 @@ def _read(
     except LeaseLost:
         return rows, [(each.path, "reading a sample of the files took longer than a preview may") for each in objects]
     problems = [
-        (objects[outcome.file_id].path, outcome.error_message or "")
+        (objects[outcome.file_id].path, outcome.error_message or f"{outcome.records_rejected:,} of its records are bad")
         for outcome in outcomes
-        if outcome.status is FileStatus.FAILED
+        if outcome.status is FileStatus.FAILED or outcome.records_rejected
     ]
     return rows, problems
+
+
+def _counted(bad: BadRecords) -> BadRecords:
+    """What a run would set apart, a preview only counts."""
+    return replace(bad, policy=OnBadRecord.SKIP) if bad.policy is OnBadRecord.QUARANTINE else bad
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911  any value of a row, one return for each kind

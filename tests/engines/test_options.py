@@ -53,8 +53,13 @@ def test_encodings_go_by_any_name_that_python_knows() -> None:
     [
         (FormatType.CSV, {"sepp": ","}, "sepp", "did you mean sep?"),
         (FormatType.JSON, {"multiline": "yes"}, "multiLine", "must be true or false, not 'yes'"),
-        (FormatType.JSON, {"sep": ","}, "sep", "json has options: multiLine, encoding, dateFormat, timestampFormat"),
-        (FormatType.PARQUET, {"mergeSchema": "true"}, "mergeSchema", "parquet has no options"),
+        (
+            FormatType.JSON,
+            {"sep": ","},
+            "sep",
+            "json has options: multiLine, encoding, dateFormat, timestampFormat, sourceRow",
+        ),
+        (FormatType.PARQUET, {"mergeSchema": "true"}, "mergeSchema", "parquet has options: sourceRow"),
         (FormatType.JSON, {"mode": "PERMISSIVE"}, "mode", "fails as a whole"),
         (FormatType.JSON, {"allowSingleQuotes": "true"}, "allowSingleQuotes", "cannot honour it"),
         (FormatType.CSV, {"sep": ",", "delimiter": ";"}, "delimiter", "given twice"),

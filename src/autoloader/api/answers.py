@@ -321,7 +321,9 @@ class Preview(Answer):
     matching: Matching
     examples: list[SourceObject]
     skipped: list[FileReason] = Field(description="Files that a run would skip.")
-    problems: list[FileReason] = Field(description="Files of the sample that a run would fail.")
+    problems: list[FileReason] = Field(
+        description="Files of the sample that a run would fail, or load without some of their records."
+    )
 
 
 class Difference(Answer):

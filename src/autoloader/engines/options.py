@@ -179,10 +179,10 @@ _Known = dict[str, tuple[str | None, "Callable[[str, str], object]"]]
 
 _SOURCE_ROW = "sourceRow"
 _VALUES: _Known = {
-    _SOURCE_ROW: ("source_row", _flag),
     "encoding": ("encoding", _encoding),
     "dateFormat": ("date_format", _pattern),
     "timestampFormat": ("timestamp_format", _pattern),
+    _SOURCE_ROW: ("source_row", _flag),
 }
 _KNOWN: dict[FormatType, _Known] = {
     FormatType.JSON: {"multiLine": ("multi_line", _flag), **_VALUES},
