@@ -226,7 +226,10 @@ def _read(
     except LeaseLost:
         return rows, [(each.path, "reading a sample of the files took longer than a preview may") for each in objects]
     problems = [
-        (objects[outcome.file_id].path, outcome.error_message or f"{outcome.records_rejected:,} of its records are bad")
+        (
+            objects[outcome.file_id].path,
+            outcome.error_message or f"{outcome.records_rejected:,} of its records are bad; the others would load",
+        )
         for outcome in outcomes
         if outcome.status is FileStatus.FAILED or outcome.records_rejected
     ]

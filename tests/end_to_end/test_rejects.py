@@ -24,7 +24,7 @@ def test_bad_records_go_to_the_rejects_table_and_leave_it_with_their_version(use
     a, b = user.landing.put("a.json", LINES), user.landing.put("b.json", '{"id": 10}\n')
     user.creates("events", "--schema", "id BIGINT", "--on-bad-record", "quarantine", "--max-bad-records", "5")
     assert user.types("preview", "events", "--json").json["problems"] == [
-        {"path": a, "reason": "2 of its records are bad"}
+        {"path": a, "reason": "2 of its records are bad; the others would load"}
     ]
     run = user.runs("events")
     assert (run["files_succeeded"], run["records_ingested"], run["records_rejected"]) == (2, 3, 2)

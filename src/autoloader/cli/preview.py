@@ -83,7 +83,7 @@ def _show(seen: Preview) -> None:
         console.print("[yellow]would be skipped[/yellow] ", end="")
         click.echo(f"{path}: {reason}")
     for path, message in seen.problems:
-        console.print("[red]would fail[/red] ", end="")
+        console.print("[red]problem[/red] ", end="")
         click.echo(f"{path}: {message}")
     if seen.schema is not None:
         given = f"inferred from {counted(seen.sampled, 'file')}" if seen.inferred else "given"
