@@ -53,7 +53,12 @@ def test_encodings_go_by_any_name_that_python_knows() -> None:
     [
         (FormatType.CSV, {"sepp": ","}, "sepp", "did you mean sep?"),
         (FormatType.JSON, {"multiline": "yes"}, "multiLine", "must be true or false, not 'yes'"),
-        (FormatType.JSON, {"sep": ","}, "sep", "json has options: multiLine, encoding, dateFormat, timestampFormat"),
+        (
+            FormatType.JSON,
+            {"sep": ","},
+            "sep",
+            "json has options: multiLine, recordPath, encoding",
+        ),
         (FormatType.PARQUET, {"mergeSchema": "true"}, "mergeSchema", "parquet has no options"),
         (FormatType.JSON, {"mode": "PERMISSIVE"}, "mode", "fails as a whole"),
         (FormatType.JSON, {"allowSingleQuotes": "true"}, "allowSingleQuotes", "cannot honour it"),
@@ -68,6 +73,8 @@ def test_encodings_go_by_any_name_that_python_knows() -> None:
         (FormatType.CSV, {"escape": ","}, "escape", "is the sep already"),
         (FormatType.CSV, {"nullValue": "a\nb"}, "nullValue", "line end"),
         (FormatType.CSV, {"ignoreLeadingWhiteSpace": "true"}, "ignoreLeadingWhiteSpace", "only false"),
+        (FormatType.JSON, {"recordPath": "a..b"}, "recordPath", "keys with points between them"),
+        (FormatType.JSON, {"recordPath": "a", "multiLine": "false"}, "recordPath", "leave multiLine out"),
         (FormatType.JSON, {"encoding": "klingon"}, "encoding", "'klingon' is not known"),
         (FormatType.JSON, {"encoding": "rot13"}, "encoding", "'rot13' is not known"),
         (FormatType.JSON, {"dateFormat": "dd/MM"}, "dateFormat", "it has no year"),

@@ -34,9 +34,15 @@ class ValueOptions:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JsonOptions(ValueOptions):
-    """``multi_line``: each file is one JSON document (an object, or an array of them), not one object a line."""
+    """How a JSON file is cut into records.
+
+    Attributes:
+        multi_line: each file is a JSON document (an object, or an array of them), or several; not one object a line.
+        record_path: the keys that lead from a document to its records; none: it is them. Only where ``multi_line`` is.
+    """
 
     multi_line: bool = False
+    record_path: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +72,17 @@ class ParquetOptions(ValueOptions):
     """Parquet files say everything themselves."""
 
 
-Options = JsonOptions | CsvOptions | ParquetOptions
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AvroOptions(ValueOptions):
+    """Avro files say everything themselves."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrcOptions(ValueOptions):
+    """ORC files say everything themselves."""
+
+
+Options = JsonOptions | CsvOptions | ParquetOptions | AvroOptions | OrcOptions
 
 
 def parse_options(format_type: FormatType, options: Mapping[str, str]) -> Options:
@@ -89,13 +105,24 @@ def parse_options(format_type: FormatType, options: Mapping[str, str]) -> Option
             values[attribute] = value
     match format_type:
         case FormatType.JSON:
-            return JsonOptions(**values)  # type: ignore[arg-type]  # each parser yields its attribute's type
+            return _json(values)
         case FormatType.CSV:
             return _csv(CsvOptions(**values))  # type: ignore[arg-type]  # likewise
         case FormatType.PARQUET:
             return ParquetOptions()
+        case FormatType.AVRO:
+            return AvroOptions()
+        case FormatType.ORC:
+            return OrcOptions()
         case _:
             assert_never(format_type)
+
+
+def _json(values: dict[str, object]) -> JsonOptions:
+    """Records at a path are always those of documents."""
+    if values.get("record_path") and values.setdefault("multi_line", True) is False:
+        raise _refused("recordPath", "it leads into a document: leave multiLine out, or set it to true")
+    return JsonOptions(**values)  # type: ignore[arg-type]  # each parser yields its attribute's type
 
 
 def _csv(options: CsvOptions) -> CsvOptions:
@@ -162,6 +189,14 @@ def _character_or_none(name: str, text: str) -> str | None:
     return _character(name, text) if text else None
 
 
+def _path(name: str, text: str) -> tuple[str, ...]:
+    """Keys with points between them, such as ``detail.Records``."""
+    keys = tuple(text.split("."))
+    if not all(keys):
+        raise _refused(name, f"must be keys with points between them, such as Records or detail.items, not {text!r}")
+    return keys
+
+
 def _text(name: str, text: str) -> str:
     if "\n" in text or "\r" in text:
         raise _refused(name, "must not hold a line end")
@@ -181,7 +216,7 @@ _VALUES: _Known = {
     "timestampFormat": ("timestamp_format", _pattern),
 }
 _KNOWN: dict[FormatType, _Known] = {
-    FormatType.JSON: {"multiLine": ("multi_line", _flag), **_VALUES},
+    FormatType.JSON: {"multiLine": ("multi_line", _flag), "recordPath": ("record_path", _path), **_VALUES},
     FormatType.CSV: {
         "sep": ("sep", _character),
         "delimiter": ("sep", _character),
@@ -196,4 +231,6 @@ _KNOWN: dict[FormatType, _Known] = {
         **_VALUES,
     },
     FormatType.PARQUET: {},
+    FormatType.AVRO: {},
+    FormatType.ORC: {},
 }

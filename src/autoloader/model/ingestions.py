@@ -28,11 +28,13 @@ class IngestionStatus(StrEnum):
 
 
 class FormatType(StrEnum):
-    """Formats the embedded engine reads."""
+    """Formats that are read."""
 
     JSON = "json"
     CSV = "csv"
     PARQUET = "parquet"
+    AVRO = "avro"
+    ORC = "orc"
 
 
 class WriteMode(StrEnum):

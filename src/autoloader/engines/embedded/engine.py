@@ -19,13 +19,16 @@ import pyarrow as pa
 
 from autoloader.engines import Progress
 from autoloader.engines.embedded import sql
+from autoloader.engines.embedded.avro_files import avro_to_parquet
+from autoloader.engines.embedded.compression import MOST_TIMES
 from autoloader.engines.embedded.fetch import Fetcher
+from autoloader.engines.embedded.orc_files import orc_to_parquet
 from autoloader.engines.embedded.parquet_files import ParquetRoute
 from autoloader.engines.embedded.statement import FILES, TableColumns
 from autoloader.engines.embedded.text_files import TextRoute
 from autoloader.engines.embedded.tools import Tools
 from autoloader.engines.embedded.writing import ParquetWriter
-from autoloader.engines.options import ParquetOptions, parse_options
+from autoloader.engines.options import AvroOptions, OrcOptions, ParquetOptions, parse_options
 from autoloader.errors import LeaseLost
 from autoloader.failpoints import Step, reached
 from autoloader.model import FileStatus, Outcome
@@ -41,7 +44,7 @@ if TYPE_CHECKING:
     from autoloader.model import ClaimedFile, DataFile, Staged
 
 _BATCH_BYTES = 128 * 1024**2
-_COMPRESSED = re.compile(r"\.(gz|gzip|zst|zstd)$", re.IGNORECASE)
+_COMPRESSED = re.compile(r"\.(gz|gzip|zst|zstd|bz2|xz)$", re.IGNORECASE)
 _INFLATION = 8
 
 Numbered = "tuple[int, ClaimedFile]"
@@ -89,12 +92,21 @@ class EmbeddedEngine:
         threads: of DuckDB.
         fetch_concurrency: requests under way at once.
         spool_bytes: how many bytes of files lie in the spool; one larger file is spooled alone.
+        most_times: how many times its stored size a compressed file may unpack to.
     """
 
-    def __init__(self, memory_limit: str, threads: int, fetch_concurrency: int, spool_bytes: int) -> None:
+    def __init__(
+        self,
+        memory_limit: str,
+        threads: int,
+        fetch_concurrency: int,
+        spool_bytes: int,
+        most_times: int = MOST_TIMES,
+    ) -> None:
         self._memory_limit = memory_limit
         self._threads = threads
         self._fetch_concurrency = fetch_concurrency
+        self._most_times = most_times
         self._batch_bytes = max(1, min(_BATCH_BYTES, spool_bytes // 2))
 
     def prepare(
@@ -110,7 +122,7 @@ class EmbeddedEngine:
         ):
             connection.register("given", _files_table(work.files))
             connection.execute(f"CREATE TABLE {FILES} AS FROM given").fetchall()
-            route = _route(work, connection, fetching, screening)
+            route = _route(work, self._tools(work, connection, fetching, screening))
             line = _AssemblyLine(work, parsing, putting, put, report)
             try:
                 for batch in batches(work.files, self._batch_bytes):
@@ -126,6 +138,25 @@ class EmbeddedEngine:
 
     def abandon(self, load_id: UUID) -> None:
         """Nothing is left of a load when its process is gone."""
+
+    def _tools(
+        self,
+        work: Work,
+        connection: duckdb.DuckDBPyConnection,
+        fetching: ThreadPoolExecutor,
+        screening: ThreadPoolExecutor,
+    ) -> Tools:
+        columns = TableColumns(work.shape, work.reading.schema, work.load_id, work.loaded_at)
+        numbers = itertools.count()
+        return Tools(
+            connection=connection,
+            schema=work.reading.schema,
+            writer=ParquetWriter(connection, work.shape, columns, work.spool),
+            fetcher=Fetcher(work.store, fetching),
+            screening=screening,
+            new_path=lambda: work.spool / f"segment-{next(numbers)}",
+            most_times=self._most_times,
+        )
 
     def _connected(self, work: Work) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(
@@ -169,21 +200,17 @@ def _files_table(files: Sequence[ClaimedFile]) -> pa.Table:
     )
 
 
-def _route(
-    work: Work, connection: duckdb.DuckDBPyConnection, fetching: ThreadPoolExecutor, screening: ThreadPoolExecutor
-) -> Route:
+def _route(work: Work, tools: Tools) -> Route:
     options = parse_options(work.reading.format_type, work.reading.options)
-    columns = TableColumns(work.shape, work.reading.schema, work.load_id, work.loaded_at)
-    numbers = itertools.count()
-    tools = Tools(
-        connection=connection,
-        schema=work.reading.schema,
-        writer=ParquetWriter(connection, work.shape, columns, work.spool),
-        fetcher=Fetcher(work.store, fetching),
-        screening=screening,
-        new_path=lambda: work.spool / f"segment-{next(numbers)}",
-    )
-    return ParquetRoute(tools) if isinstance(options, ParquetOptions) else TextRoute(tools, options)
+    match options:
+        case ParquetOptions():
+            return ParquetRoute(tools)
+        case AvroOptions():
+            return ParquetRoute(tools, avro_to_parquet)
+        case OrcOptions():
+            return ParquetRoute(tools, orc_to_parquet)
+        case _:
+            return TextRoute(tools, options)
 
 
 class _AssemblyLine:

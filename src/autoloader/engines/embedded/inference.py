@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Self, assert_never
 import duckdb
 
 from autoloader.engines.embedded import values
+from autoloader.engines.embedded.avro_files import avro_columns
 from autoloader.engines.embedded.evidence import Place
-from autoloader.engines.embedded.parquet_schema import schema_of_parquet
+from autoloader.engines.embedded.orc_files import orc_columns
 from autoloader.engines.embedded.samples import records
 from autoloader.engines.embedded.sql import SESSION
-from autoloader.engines.options import CsvOptions, JsonOptions, ParquetOptions
+from autoloader.engines.embedded.typed_schema import parquet_columns, schema_of_typed
+from autoloader.engines.options import AvroOptions, CsvOptions, JsonOptions, OrcOptions, ParquetOptions
 from autoloader.errors import UsageError
 from autoloader.schema.names import FIELD, MOST_DIGITS
 from autoloader.schema.parse import check_schema
@@ -48,7 +50,8 @@ def infer_schema(samples: Sequence[Path], format_type: FormatType, options: Opti
 
     Raises:
         UsageError: there is no sample or no readable record in it, its columns cannot be told (CSV without a header, a
-            Parquet type that has no column type, files that contradict each other), or no table could have them.
+            type of Parquet, Avro or ORC that has no column type, files that contradict each other), or no table could
+            have them.
     """
     if not samples:
         raise UsageError(
@@ -57,7 +60,11 @@ def infer_schema(samples: Sequence[Path], format_type: FormatType, options: Opti
         )
     match options:
         case ParquetOptions():
-            schema = schema_of_parquet(samples)
+            schema = schema_of_typed(samples, parquet_columns, "Parquet")
+        case AvroOptions():
+            schema = schema_of_typed(samples, avro_columns, "Avro")
+        case OrcOptions():
+            schema = schema_of_typed(samples, orc_columns, "ORC")
         case JsonOptions() | CsvOptions():
             schema = _schema_of_text(samples, options)
         case _:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from autoloader.engines.embedded.csv_files import CsvDialect, CsvReader
 from autoloader.engines.embedded.documents import DocumentReader
+from autoloader.engines.embedded.record_path import PathReader
 from autoloader.engines.embedded.streams import text
 from autoloader.engines.embedded.strict_json import NotJson, parsed
 from autoloader.engines.options import CsvOptions
@@ -35,7 +36,7 @@ def records(sample: Path, options: JsonOptions | CsvOptions) -> Iterator[dict[st
     if isinstance(options, CsvOptions):
         yield from _csv(data, options)
     elif options.multi_line:
-        yield from _document(data)
+        yield from _document(data, options)
     else:
         yield from _lines(data)
 
@@ -58,14 +59,16 @@ def _lines(data: bytes) -> Iterator[dict[str, Any]]:
             yield record
 
 
-def _document(data: bytes) -> Iterator[dict[str, Any]]:
+def _document(data: bytes, options: JsonOptions) -> Iterator[dict[str, Any]]:
     found: list[dict[str, Any]] = []
 
     def keep(record: dict[str, Any]) -> str:
         found.append(record)
         return ""
 
-    yield from _until_broken(DocumentReader(keep).exact(data, 1, last=True), found)
+    path = options.record_path
+    reader = PathReader(keep, path) if path else DocumentReader(keep)
+    yield from _until_broken(reader.exact(data, 1, last=True), found)
 
 
 def _until_broken(numbered: Iterator[tuple[int, str]], found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

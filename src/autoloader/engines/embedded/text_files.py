@@ -11,6 +11,7 @@ from autoloader.engines.embedded.csv_files import CsvDialect, CsvReader
 from autoloader.engines.embedded.documents import DocumentReader
 from autoloader.engines.embedded.ndjson import NdjsonReader
 from autoloader.engines.embedded.parsing import Parser
+from autoloader.engines.embedded.record_path import PathReader
 from autoloader.engines.embedded.screen import Screen, ndjson_pattern
 from autoloader.engines.embedded.strict_json import canonical_record
 from autoloader.engines.embedded.tags import draw_tags
@@ -40,6 +41,7 @@ class TextRoute:
     def __init__(self, tools: Tools, options: Options) -> None:
         self._tools = tools
         self._encoding = options.encoding
+        self._pieces = streams.pieces if isinstance(options, JsonOptions) and options.multi_line else streams.blocks
         self._tags = draw_tags(tools.schema.names)
         self._parser = Parser(tools, options, self._tags)
         self._new_reader = self._readers(tools.schema, options)
@@ -50,7 +52,8 @@ class TextRoute:
             return lambda: CsvReader(dialect)
         write = canonical_record(schema.columns)
         if isinstance(options, JsonOptions) and options.multi_line:
-            return lambda: DocumentReader(write)
+            path = options.record_path
+            return (lambda: PathReader(write, path)) if path else lambda: DocumentReader(write)
         screen, stricter = Screen(ndjson_pattern(schema)), bare_pattern(schema, options)
         bare = None if stricter is None else Screen(stricter)
         return lambda: NdjsonReader(self._tags, screen, bare, write)
@@ -71,7 +74,7 @@ class TextRoute:
         return SpooledText(batch, self._parser)
 
     def _cut(self, stream: Iterator[bytes]) -> Iterator[bytes]:
-        return streams.blocks(streams.text(stream, self._encoding))
+        return self._pieces(streams.text(stream, self._encoding, most_times=self._tools.most_times))
 
 
 class SpooledText:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from autoloader.engines.forms import RECORD_LIMIT_BYTES
-from autoloader.engines.options import CsvOptions, JsonOptions, ParquetOptions, parse_options
+from autoloader.engines.options import AvroOptions, CsvOptions, JsonOptions, OrcOptions, ParquetOptions, parse_options
 from autoloader.engines.spark import delimited, documents, ndjson
 from autoloader.engines.spark.parquet import ParquetReader
 from autoloader.engines.spark.sources import files_of
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from autoloader.engines.options import Options
     from autoloader.engines.spark.sources import Source
     from autoloader.model import ClaimedFile
+    from autoloader.schema.types import Schema
 
 _NOT_BLANK = "btrim(value, ' \\t\\r') <> ''"
 _WHOLE_BYTES = RECORD_LIMIT_BYTES
@@ -48,20 +49,31 @@ class Reader(Protocol):
 def reader(work: Work) -> Reader | None:
     """How Spark reads the files of a load; None where only the embedded engine does."""
     options = parse_options(work.reading.format_type, work.reading.options)
-    schema = work.reading.schema
+    if not _on_spark(options, work.reading.schema):
+        return None
     match options:
         case ParquetOptions():
             return ParquetReader(work)
-        case _ if options.encoding not in _DECODED:
-            return None
-        case CsvOptions() if not delimited.fits(schema):
-            return None
         case JsonOptions(multi_line=True):
             return _Texts(work, options, whole=True)
         case CsvOptions():
             return _Texts(work, options, whole=options.header or options.encoding != "utf-8")
         case _:
             return _Texts(work, options, whole=False)
+
+
+def _on_spark(options: Options, schema: Schema) -> bool:
+    match options:
+        case ParquetOptions():
+            return True
+        case AvroOptions() | OrcOptions():
+            return False
+        case JsonOptions(record_path=path) if path:
+            return False
+        case CsvOptions() if not delimited.fits(schema):
+            return False
+        case _:
+            return options.encoding in _DECODED
 
 
 class _Texts:
