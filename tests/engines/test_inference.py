@@ -273,6 +273,20 @@ def test_every_sampled_value_loads_without_being_bad_or_changed(tmp_path_factory
             assert Number(repr(value) if isinstance(value, float) else value) == Number(text)
 
 
+def test_xml_elements_get_one_form_over_all_files(infer: Callable[..., str]) -> None:
+    first = '<s><r id="1"><n>1</n><t>a</t><p>5</p><e/></r><r><n/><p unit="EUR">6.5</p></r></s>'
+    second = '<s><r id="x"><t>b</t><t at="2026-01-01">c</t><q><z>1</z></q></r><r><q><z>2</z></q><broken></r></s>'
+    assert infer(FormatType.XML, first, second, "not xml", rowTag="r") == (
+        "_id STRING, n BIGINT, t ARRAY<STRUCT<_VALUE: STRING, _at: DATE>>, p STRUCT<_VALUE: DOUBLE, _unit: STRING>, "
+        "e STRING, q STRUCT<z: BIGINT>"
+    )
+
+
+def test_plain_text_has_the_columns_that_its_options_ask_for(infer: Callable[..., str]) -> None:
+    assert infer(FormatType.TEXT, "1\n2\n") == "value STRING"
+    assert infer(FormatType.TEXT, "1\n2\n", lineNumber="no") == "value STRING, no BIGINT"
+
+
 def test_avro_and_orc_files_tell_their_own_schema(infer: Callable[..., str]) -> None:
     page = {"type": "record", "name": "page", "fields": [{"name": "x", "type": ["null", "long"]}]}
     fields: dict[str, Any] = {"i": "int", "at": {"type": "long", "logicalType": "timestamp-micros"}, "p": page}

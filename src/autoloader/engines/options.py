@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import difflib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any
 
 from autoloader.engines.patterns import parse_pattern
 from autoloader.errors import UsageError
@@ -82,7 +82,29 @@ class OrcOptions(ValueOptions):
     """ORC files say everything themselves."""
 
 
-Options = JsonOptions | CsvOptions | ParquetOptions | AvroOptions | OrcOptions
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TextOptions(ValueOptions):
+    """``line_number``: the column that takes the number of each line, from 1; None: there is none."""
+
+    line_number: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class XmlOptions(ValueOptions):
+    """Where the records of an XML file are, and how their parts are named.
+
+    Attributes:
+        row_tag: the elements that are records.
+        attribute_prefix: stands before the name of an attribute.
+        value_tag: name of the text of an element that has attributes or children as well.
+    """
+
+    row_tag: str
+    attribute_prefix: str = "_"
+    value_tag: str = "_VALUE"
+
+
+Options = JsonOptions | CsvOptions | ParquetOptions | AvroOptions | OrcOptions | TextOptions | XmlOptions
 
 
 def parse_options(format_type: FormatType, options: Mapping[str, str]) -> Options:
@@ -92,7 +114,7 @@ def parse_options(format_type: FormatType, options: Mapping[str, str]) -> Option
         UsageError: an unknown option, one that cannot be honoured, one given twice, or a value that makes no sense.
     """
     known = _KNOWN[format_type]
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     seen: set[str] = set()
     for name, text in options.items():
         spelling = _spelling(name, known, format_type)
@@ -103,26 +125,20 @@ def parse_options(format_type: FormatType, options: Mapping[str, str]) -> Option
         value = parse(spelling, text)
         if attribute:
             values[attribute] = value
-    match format_type:
-        case FormatType.JSON:
-            return _json(values)
-        case FormatType.CSV:
-            return _csv(CsvOptions(**values))  # type: ignore[arg-type]  # likewise
-        case FormatType.PARQUET:
-            return ParquetOptions()
-        case FormatType.AVRO:
-            return AvroOptions()
-        case FormatType.ORC:
-            return OrcOptions()
-        case _:
-            assert_never(format_type)
+    return _MADE[format_type](values)
 
 
-def _json(values: dict[str, object]) -> JsonOptions:
+def _json(values: dict[str, Any]) -> JsonOptions:
     """Records at a path are always those of documents."""
     if values.get("record_path") and values.setdefault("multi_line", True) is False:
         raise _refused("recordPath", "it leads into a document: leave multiLine out, or set it to true")
-    return JsonOptions(**values)  # type: ignore[arg-type]  # each parser yields its attribute's type
+    return JsonOptions(**values)
+
+
+def _xml(values: dict[str, Any]) -> XmlOptions:
+    if "row_tag" not in values:
+        raise _refused("rowTag", "it is required: the tag of the elements that are records, such as book")
+    return XmlOptions(**values)
 
 
 def _csv(options: CsvOptions) -> CsvOptions:
@@ -189,6 +205,12 @@ def _character_or_none(name: str, text: str) -> str | None:
     return _character(name, text) if text else None
 
 
+def _named(name: str, text: str) -> str:
+    if not text or any(character.isspace() or character in "<>/&" for character in text):
+        raise _refused(name, f"must be a name, without blanks and without < > / &, not {text!r}")
+    return text
+
+
 def _path(name: str, text: str) -> tuple[str, ...]:
     """Keys with points between them, such as ``detail.Records``."""
     keys = tuple(text.split("."))
@@ -233,4 +255,21 @@ _KNOWN: dict[FormatType, _Known] = {
     FormatType.PARQUET: {},
     FormatType.AVRO: {},
     FormatType.ORC: {},
+    FormatType.TEXT: {"lineNumber": ("line_number", _named), "encoding": ("encoding", _encoding)},
+    FormatType.XML: {
+        "rowTag": ("row_tag", _named),
+        "attributePrefix": ("attribute_prefix", _named),
+        "valueTag": ("value_tag", _named),
+        **_VALUES,
+    },
 }
+_MADE: dict[FormatType, Callable[[dict[str, Any]], Options]] = {
+    FormatType.JSON: _json,
+    FormatType.CSV: lambda values: _csv(CsvOptions(**values)),
+    FormatType.PARQUET: lambda values: ParquetOptions(**values),
+    FormatType.AVRO: lambda values: AvroOptions(**values),
+    FormatType.ORC: lambda values: OrcOptions(**values),
+    FormatType.TEXT: lambda values: TextOptions(**values),
+    FormatType.XML: _xml,
+}
+"""The options of each format, from the values of their attributes."""

@@ -35,6 +35,8 @@ class FormatType(StrEnum):
     PARQUET = "parquet"
     AVRO = "avro"
     ORC = "orc"
+    TEXT = "text"
+    XML = "xml"
 
 
 class WriteMode(StrEnum):

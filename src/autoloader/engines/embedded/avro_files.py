@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import lzma
 import zlib
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
     Convert = Callable[[Any], Any] | None
 
 _RECORDS_AT_ONCE = 4096
+_BYTES_AT_ONCE = 2 * 1024**2
+"""Of compressed blocks, after which fewer records are enough."""
 _MOST_IN_A_BLOCK = 10_000_000
 """Blocks hold some thousands: this one would cost hours, as a record without a byte is possible."""
 _DEEPEST = 100
@@ -69,7 +70,7 @@ def avro_to_parquet(source: Path, target: Path, schema: Schema) -> None:
         check_columns(arrow, schema)
         converts = [_convert(avro) for avro in wanted.values()]
         with room(target.parent), pq.ParquetWriter(target, arrow, compression="lz4") as writer:
-            for records in _batches(_records(blocks, begin, source.stat().st_size)):
+            for records in _batches(blocks, begin, source.stat().st_size):
                 writer.write_batch(_batch(records, arrow, converts))
 
 
@@ -115,28 +116,32 @@ def opened(file: BufferedReader) -> tuple[block_reader, dict[str, Any]]:
     return blocks, {field["name"]: field["type"] for field in expanded["fields"]}
 
 
-def _records(blocks: block_reader, begin: int, size: int) -> Iterator[dict[str, Any]]:
-    """Every record; that a file ends within a block is told by its size."""
-    number, end = 0, begin
+def _batches(blocks: block_reader, begin: int, size: int) -> Iterator[list[dict[str, Any]]]:
+    """Every record, some at once; that a file ends within a block is told by its size."""
+    held: list[dict[str, Any]] = []
+    number, held_bytes, end = 0, 0, begin
     try:
         for block in blocks:
             end = block.offset + block.size
             if block.num_records > _MOST_IN_A_BLOCK:
                 raise ValueError(f"a block says that it holds {block.num_records:,} records")
+            held_bytes += block.size
             for record in block:
                 number += 1
-                yield cast("dict[str, Any]", record)
+                held.append(cast("dict[str, Any]", record))
+                if len(held) == _RECORDS_AT_ONCE:
+                    yield held
+                    held, held_bytes = [], 0
+            if held_bytes > _BYTES_AT_ONCE:
+                yield held
+                held, held_bytes = [], 0
     except RecursionError:
         raise FileUnreadable(f"record {number + 1} of the Avro file is nested too deeply") from None
     except _BROKEN as error:
         raise FileUnreadable(f"the Avro file is broken or truncated after record {number}: {_said(error)}") from None
     if end != size:
         raise FileUnreadable(f"the Avro file is truncated after record {number}")
-
-
-def _batches(records: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    while batch := list(itertools.islice(records, _RECORDS_AT_ONCE)):
-        yield batch
+    yield held
 
 
 def _batch(records: list[dict[str, Any]], arrow: pa.Schema, converts: list[Convert]) -> pa.RecordBatch:

@@ -19,7 +19,16 @@ from autoloader.engines.embedded.orc_files import orc_columns
 from autoloader.engines.embedded.samples import records
 from autoloader.engines.embedded.sql import SESSION
 from autoloader.engines.embedded.typed_schema import parquet_columns, schema_of_typed
-from autoloader.engines.options import AvroOptions, CsvOptions, JsonOptions, OrcOptions, ParquetOptions
+from autoloader.engines.fitting import text_schema
+from autoloader.engines.options import (
+    AvroOptions,
+    CsvOptions,
+    JsonOptions,
+    OrcOptions,
+    ParquetOptions,
+    TextOptions,
+    XmlOptions,
+)
 from autoloader.errors import UsageError
 from autoloader.schema.names import FIELD, MOST_DIGITS
 from autoloader.schema.parse import check_schema
@@ -65,7 +74,9 @@ def infer_schema(samples: Sequence[Path], format_type: FormatType, options: Opti
             schema = schema_of_typed(samples, avro_columns, "Avro")
         case OrcOptions():
             schema = schema_of_typed(samples, orc_columns, "ORC")
-        case JsonOptions() | CsvOptions():
+        case TextOptions():
+            schema = text_schema(options)
+        case JsonOptions() | CsvOptions() | XmlOptions():
             schema = _schema_of_text(samples, options)
         case _:
             assert_never(options)
@@ -79,15 +90,14 @@ def infer_schema(samples: Sequence[Path], format_type: FormatType, options: Opti
     return schema
 
 
-def _schema_of_text(samples: Sequence[Path], options: JsonOptions | CsvOptions) -> Schema:
+def _schema_of_text(samples: Sequence[Path], options: JsonOptions | CsvOptions | XmlOptions) -> Schema:
     if isinstance(options, CsvOptions) and not options.header:
         raise UsageError(
             "no schema: CSV files without a header need a schema_json, in the order of the fields", field=FIELD
         )
     top = Place()
-    for sample in samples:
-        for record in records(sample, options):
-            top.see(record)
+    for record in records(samples, options):
+        top.see(record)
     with _Judge(options) as judge:
         return Schema(tuple(Column(name, judge.type(place)) for name, place in top.fields.items()))
 
@@ -95,7 +105,7 @@ def _schema_of_text(samples: Sequence[Path], options: JsonOptions | CsvOptions) 
 class _Judge:
     """Decides what a place holds by asking the contract about its texts."""
 
-    def __init__(self, options: JsonOptions | CsvOptions) -> None:
+    def __init__(self, options: JsonOptions | CsvOptions | XmlOptions) -> None:
         self._options = options
         self._connection = duckdb.connect()
         for statement in SESSION:

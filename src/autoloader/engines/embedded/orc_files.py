@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+import pyarrow.orc as po
 import pyarrow.parquet as pq
 
 from autoloader.engines.footers import asked_for, check_columns
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from autoloader.schema.types import Schema
 
 _ROWS_AT_ONCE = 4096
+_BYTES_AT_ONCE = 8 * 1024**2
+"""As they are stored; fewer rows are read at once where they are large."""
 
 
 def orc_to_parquet(source: Path, target: Path, schema: Schema) -> None:
@@ -46,10 +49,12 @@ def orc_columns(source: Path) -> pa.Schema:
 
 
 def _batches(source: Path, wanted: pa.Schema) -> Iterator[pa.RecordBatch]:
-    scanner = ds.dataset(source, format=ds.OrcFileFormat()).scanner(
-        columns=wanted.names, batch_size=_ROWS_AT_ONCE, batch_readahead=1, fragment_readahead=1, use_threads=False
-    )
     try:
+        file = po.ORCFile(source)
+        rows = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE * file.nrows // max(1, file.content_length)))
+        scanner = ds.dataset(source, format=ds.OrcFileFormat()).scanner(
+            columns=wanted.names, batch_size=rows, batch_readahead=1, fragment_readahead=1, use_threads=False
+        )
         for batch in scanner.to_batches():
             columns = [_cut(column) for column in batch.columns]
             yield pa.RecordBatch.from_arrays(columns, schema=wanted) if columns else batch

@@ -8,9 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from autoloader.engines.fitting import text_column
 from autoloader.engines.forms import RECORD_LIMIT_BYTES
-from autoloader.engines.options import AvroOptions, CsvOptions, JsonOptions, OrcOptions, ParquetOptions, parse_options
-from autoloader.engines.spark import delimited, documents, ndjson
+from autoloader.engines.options import (
+    AvroOptions,
+    CsvOptions,
+    JsonOptions,
+    OrcOptions,
+    ParquetOptions,
+    TextOptions,
+    XmlOptions,
+    parse_options,
+)
+from autoloader.engines.spark import delimited, documents, ndjson, plain_text
 from autoloader.engines.spark.parquet import ParquetReader
 from autoloader.engines.spark.sources import files_of
 from autoloader.engines.spark.statement import judged
@@ -66,7 +76,9 @@ def _on_spark(options: Options, schema: Schema) -> bool:
     match options:
         case ParquetOptions():
             return True
-        case AvroOptions() | OrcOptions():
+        case AvroOptions() | OrcOptions() | XmlOptions():
+            return False
+        case TextOptions(line_number=number) if number is not None:
             return False
         case JsonOptions(record_path=path) if path:
             return False
@@ -77,7 +89,7 @@ def _on_spark(options: Options, schema: Schema) -> bool:
 
 
 class _Texts:
-    """JSON and CSV.
+    """JSON, CSV and plain text.
 
     Args:
         whole: a file is one value; else a line is.
@@ -104,6 +116,9 @@ class _Texts:
                 cut = delimited.from_texts if self._whole else delimited.from_lines
                 doubt = delimited.suspicious(options)
                 return judged(cut(texts, options, schema), self._work, options, record="r", suspicious=doubt)
+            case TextOptions():
+                lines = plain_text.records(texts, text_column(options, schema))
+                return judged(lines, self._work, options, record="r", suspicious=plain_text.suspicious())
             case JsonOptions(multi_line=True):
                 parsed = documents.elements(texts, schema)
                 doubt = documents.suspicious(schema)
