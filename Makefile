@@ -8,6 +8,7 @@ SPARK_DIR ?= $(HOME)/.cache/autoloader/spark
 SPARK_CLIENT := $(VENV)/.installed-spark
 SPARK_SERVER := $(SPARK_DIR)/.installed-$(shell cat spark/server.lock spark/pom.xml | cksum | cut -d ' ' -f 1)
 PATIENT := --quiet --disable-pip-version-check --timeout 120 --retries 10
+WATCHED := $(if $(COVERAGE),--cov --cov-report=term)
 SPARK_CAN := $(and $(shell command -v java),$(shell command -v mvn))
 
 .DEFAULT_GOAL := help
@@ -48,8 +49,8 @@ $(SPARK_SERVER): $(STAMP)
 demo: setup ## The whole job on real data, in under a minute
 	$(BIN)/autoloader demo
 
-test: setup $(if $(SPARK_CAN),spark) ## Every test, on the real embedded stack; those of Spark where Java and Maven are
-	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --cov --cov-report=term
+test: setup $(if $(SPARK_CAN),spark) ## Every test, on the real embedded stack; Spark too where Java and Maven are (COVERAGE=1 measures it)
+	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(WATCHED)
 
 chaos: setup ## Every fault, then 200 random schedules of them, each proved exact (SEED= alone plays these)
 	$(if $(SEED),,$(BIN)/python -m pytest -n 3 --dist loadscope -q -m chaos tests/chaos)

@@ -15,7 +15,7 @@ from pyiceberg.typedef import EMPTY_DICT
 from autoloader.ledger import ingestions, runs
 from autoloader.ledger.database import connect, transaction
 from autoloader.model import DEFAULT_TENANT, NewIngestion, RunTrigger
-from check import WrongResult, check
+from check import WrongResult, check, commits
 from contestants import AUTOLOADER, INGESTION
 from data import Dataset, upload
 from place import BUCKET, open_bucket, store_variables
@@ -58,7 +58,7 @@ def share(arena: Arena, dataset: Dataset, rounds: int) -> list[Figure]:
                 figures.append(figure_of(dataset.name, name, number, ended, crew, spent=spent))
             if ended.files_succeeded != dataset.files or ended.files_failed:
                 raise WrongResult(f"{dataset.name}: {ended.files_succeeded} of {dataset.files} files were loaded")
-            check(attempt.open_table(), dataset, snapshots=len(attempt.open_table().snapshots()))
+            check(attempt.open_table(), dataset, snapshots=commits(attempt.open_table()))
             attempt.open_catalog().drop_table(f"{before.database}.{before.table}")
             arena.clear(attempt)
     return figures
@@ -82,7 +82,7 @@ def be_fair(arena: Arena, dataset: Dataset, rounds: int) -> list[Figure]:
         loaded = [run.files_succeeded for run in ended]
         if loaded != [dataset.files, *[small.files] * _OTHERS]:
             raise WrongResult(f"{dataset.name}: the runs loaded {loaded} files")
-        check(attempt.open_table(), dataset, snapshots=len(attempt.open_table().snapshots()))
+        check(attempt.open_table(), dataset, snapshots=commits(attempt.open_table()))
         for other in others:
             attempt.open_catalog().drop_table(f"{other.database}.{other.table}")
         arena.clear(attempt)

@@ -24,7 +24,7 @@ from autoloader.ledger.database import transaction
 from autoloader.runtime import Runtime
 from autoloader.settings import Settings, external_connections
 from autoloader.workers import Unwatched
-from check import WrongResult, check
+from check import WrongResult, check, commits
 from crews import crew_at_work, figure_of, ingestion_of, ledger_of, run_all, spent_by
 from races import Figure
 
@@ -63,7 +63,7 @@ def rescue(arena: Arena, dataset: Dataset, rounds: int) -> list[Figure]:
             measured = figure_of(dataset.name, RESCUED, number, ended, [rescuer], spent=spent, seconds=seconds)
         if ended.files_succeeded != dataset.files:
             raise WrongResult(f"{dataset.name}: {ended.files_succeeded} of {dataset.files} files were loaded")
-        check(attempt.open_table(), dataset, snapshots=len(attempt.open_table().snapshots()))
+        check(attempt.open_table(), dataset, snapshots=commits(attempt.open_table()))
         figures.append(measured)
         arena.clear(attempt)
     return figures
@@ -89,7 +89,7 @@ def contend(arena: Arena, dataset: Dataset, rounds: int) -> list[Figure]:
                 states: dict[str, int] = {row.state: row.loads for row in rows}
             table = attempt.open_table()
             measured = figure_of(
-                dataset.name, EIGHT, number, ended, crew, spent=spent, snapshots=len(table.snapshots())
+                dataset.name, EIGHT, number, ended, crew, spent=spent, snapshots=commits(table)
             )
         if ended.files_succeeded != dataset.files or set(states) != {"COMMITTED"}:
             raise WrongResult(f"{dataset.name}: {ended.files_succeeded} files were loaded; loads: {states}")
@@ -124,7 +124,7 @@ def weigh(arena: Arena, dataset: Dataset, rounds: int) -> list[Figure]:
                 cpu_seconds=time.process_time() - processor,
                 peak_bytes=0,
                 inside_seconds=sum(spent),
-                snapshots=len(attempt.open_table().snapshots()),
+                snapshots=commits(attempt.open_table()),
             )
         )
         arena.clear(attempt)

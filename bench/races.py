@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from check import WrongResult, check
+from check import WrongResult, check, commits
 from contest import Measured, measure
 from contestants import HERE, Arena, Attempt
 
@@ -81,12 +81,12 @@ def _load(attempt: Attempt, dataset: Dataset, name: str, number: int) -> Figure:
     measured = measure(attempt.command, attempt.environment, attempt.folder)
     table = attempt.open_table()
     check(table, dataset, snapshots=_snapshots(name, dataset))
-    return _figure(measured, dataset, name=name, number=number, snapshots=len(table.snapshots()))
+    return _figure(measured, dataset, name=name, number=number, snapshots=commits(table))
 
 
 def _snapshots(name: str, dataset: Dataset) -> int:
     """One for each load of ours that lands; the others load everything at once."""
-    return -(-dataset.files // FILES_PER_LOAD) if name in {OURS, FIRST} else 1
+    return -(-dataset.files // FILES_PER_LOAD) if name in {OURS, FIRST, ON_SPARK} else 1
 
 
 def _inside(name: str, measured: Measured, dataset: Dataset) -> float | None:

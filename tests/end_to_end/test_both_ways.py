@@ -69,6 +69,18 @@ def test_a_run_takes_so_many_files_and_none_older_than_asked(anyone: User) -> No
     assert anyone.runs("events")["files_succeeded"] == 3
 
 
+def test_a_paused_ingestion_is_refused_until_it_is_resumed(anyone: User) -> None:
+    anyone.landing.put("1.json", lines({"id": 1}))
+    anyone.creates("events")
+
+    assert "autoloader resume events" in anyone.types("pause", "events").out
+    refused = anyone.tries("run", "events")
+    assert (refused.code, "PAUSED" in refused.err) == (2, True)
+    assert anyone.types("pause", "events", "--json").json["status"] == "PAUSED"
+    assert anyone.types("resume", "events", "--json").json["status"] == "ACTIVE"
+    assert anyone.runs("events")["files_succeeded"] == 1
+
+
 def test_every_answer_is_the_same_in_both_ways(worked: Served) -> None:
     here, there = worked.user, worked.person()
     for number in range(25):
@@ -108,11 +120,12 @@ def test_every_refusal_is_the_same_in_both_ways(worked: Served) -> None:
     here.creates("events")
     ended = here.runs("events")["id"]
     here.creates("paused")
-    here.types("edit", "paused", "--status", "PAUSED")
+    here.types("pause", "paused")
     questions = [
         ["show", "event"],
         ["show", "../x"],
         ["run", "paused"],
+        ["pause", "nothing"],
         ["edit", "nothing", "--name", "something"],
         ["create", "events", *describing(here, "events")],
         ["create", "a b", *describing(here, "events")],

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ import pytest
 
 from autoloader.errors import StackError
 from autoloader.stack import Stack
-from autoloader.stack.account import Account
+from autoloader.stack.account import Account, account_for
 from autoloader.stack.home import no_room
 from autoloader.stack.programs import postgres_install, reachable_install
 
@@ -191,3 +192,16 @@ def test_as_root_programs_in_a_closed_folder_are_copied_where_the_account_reache
                 [copy / "bin" / program, "--version"], user=account.uid, capture_output=True, text=True, check=True
             )
             assert "(PostgreSQL) 18" in done.stdout
+
+
+@as_root
+def test_as_root_starts_at_once_on_a_new_machine_make_one_account_and_all_use_it(tmp_path: Path) -> None:
+    name = f"autoloader-t{os.getpid()}"
+    try:
+        with ThreadPoolExecutor(16) as starts:
+            asked = [starts.submit(account_for, tmp_path / "none", name) for _ in range(16)]
+            told = {start.result() for start in asked}
+        made = pwd.getpwnam(name)
+    finally:
+        subprocess.run(["/usr/sbin/userdel", name], check=False, capture_output=True)
+    assert told == {Account(uid=made.pw_uid, gid=made.pw_gid)}

@@ -38,7 +38,7 @@ DESCRIPTION = """Files that arrive in object storage become rows of Apache Icebe
 EXAMPLES: dict[type[AutoloaderError], tuple[str, str | None]] = {
     NotKnown: ("there is no ingestion 7: it may have been deleted", "ingestion_id"),
     NameTaken: ("an ingestion named 'events' is there already: choose another name, or edit that one", "name"),
-    WrongState: ("ingestion events is PAUSED: set its status to ACTIVE to let it run", None),
+    WrongState: ("ingestion events is PAUSED: resume it to let it run", None),
     EditedMeanwhile: ("ingestion events was edited by someone else and has version 4 now: read it again", None),
     KeyReused: ("this Idempotency-Key was used for another request", "Idempotency-Key"),
     NotAuthenticated: ("the token is unknown or revoked: ask whoever runs this service for another one", None),

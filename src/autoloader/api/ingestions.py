@@ -142,8 +142,9 @@ def change(
 def delete(ingestion_id: Id, caller: Admin, runtime: Parts, if_match: IfMatch = None) -> None:
     """Delete it with its runs and the history of its files. The table and its rows stay."""
     with transaction(runtime.database) as connection:
-        _require_version(tenants.ingestion(connection, caller.tenant_id, ingestion_id), if_match)
-        ledger_ingestions.delete(connection, ingestion_id)
+        ingestion = tenants.ingestion(connection, caller.tenant_id, ingestion_id)
+        _require_version(ingestion, if_match)
+        ledger_ingestions.delete(connection, ingestion_id, version=ingestion.version if if_match else None)
 
 
 @router.post(
@@ -228,11 +229,7 @@ def _require_version(ingestion: Ingestion, if_match: str | None) -> None:
 def _moved(runtime: Runtime, caller: Caller, ingestion_id: int, status: IngestionStatus) -> Ingestion:
     with transaction(runtime.database) as connection:
         ingestion = tenants.ingestion(connection, caller.tenant_id, ingestion_id)
-        if ingestion.status is status:
-            return ingestion
-        if ingestion.status is IngestionStatus.DRAFT:
-            raise WrongState(f"ingestion {ingestion.name} is a DRAFT: edit its status to ACTIVE when it is ready")
-        return ledger_ingestions.update(connection, ingestion_id, {"status": status}, version=ingestion.version)
+        return ledger_ingestions.move(connection, ingestion, status)
 
 
 def _told(ingestion: Ingestion, response: Response) -> answers.Ingestion:

@@ -157,7 +157,8 @@ def _sentence(problem: FieldProblem) -> str:
     """What is wrong, in the words that ``defining`` has for it as well."""
     if problem.message == "Field required":
         return f"{problem.field} is required"
-    return f"{problem.field}: {problem.message[0].lower()}{problem.message[1:]}"
+    first, rest = problem.message[0], problem.message[1:]
+    return f"{problem.field}: {first if rest[:1].isupper() else first.lower()}{rest}"
 
 
 def _of_http(_request: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""``create``, ``list``, ``show``, ``edit``, ``delete``."""
+"""``create``, ``list``, ``show``, ``edit``, ``delete``, ``pause``, ``resume``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from autoloader.cli.options import describing, draft_of
 from autoloader.cli.output import console, counted, instant, json_option, run_status, size, write_json, write_table
 from autoloader.cli.session import control
-from autoloader.model import FileStatus
+from autoloader.model import FileStatus, IngestionStatus
 from autoloader.schema import parse_schema, to_ddl
 
 if TYPE_CHECKING:
@@ -101,8 +101,7 @@ def edit(name: str, *, new_name: str | None, status: str | None, as_json: bool, 
 def delete(name: str, *, yes: bool) -> None:
     """Delete the ingestion NAME with the history of its files. The table and its rows stay.
 
-    An ingestion made anew over the same files would load them again: pause it instead (edit --status PAUSED) to keep
-    the history.
+    An ingestion made anew over the same files would load them again: `autoloader pause` keeps the history.
     """
     with control() as doing:
         standing = doing.standing(name)
@@ -115,6 +114,31 @@ def delete(name: str, *, yes: bool) -> None:
             )
         doing.delete(standing.ingestion)
     click.echo(f"Deleted {name}. Table {table} keeps its rows.")
+
+
+@click.command()
+@click.argument("name")
+@json_option
+def pause(name: str, *, as_json: bool) -> None:
+    """Let no run of the ingestion NAME start until it is resumed. A run that goes on is not stopped by it."""
+    _move(name, IngestionStatus.PAUSED, f"Paused {name}. Let it run again: autoloader resume {name}", as_json=as_json)
+
+
+@click.command()
+@click.argument("name")
+@json_option
+def resume(name: str, *, as_json: bool) -> None:
+    """Let the ingestion NAME run again. What came meanwhile is loaded by its next run."""
+    _move(name, IngestionStatus.ACTIVE, f"{name} may run again: autoloader run {name}", as_json=as_json)
+
+
+def _move(name: str, status: IngestionStatus, said: str, *, as_json: bool) -> None:
+    with control() as doing:
+        moved = doing.move(name, status)
+    if as_json:
+        write_json(moved)
+    else:
+        click.echo(said)
 
 
 def _facts(ingestion: Ingestion) -> dict[str, str]:

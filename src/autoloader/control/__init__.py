@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         FileStatus,
         FileVersion,
         Ingestion,
+        IngestionStatus,
         ListingCounts,
         Load,
         NewIngestion,
@@ -142,6 +143,9 @@ class Control(Protocol):
         Raises:
             EditedMeanwhile: somebody else edited it since ``before`` was read.
         """
+
+    def move(self, name: str, status: IngestionStatus) -> Ingestion:
+        """Pause it, or let it run again."""
 
     def preview(self, name: str | None, changes: Mapping[str, Any]) -> Preview:
         """What a run would do, with changes that are not saved; of an ingestion that is not saved where no name is."""

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 
     from autoloader.connection import Connection
     from autoloader.control import VerificationWatcher, Wanted, Watcher
-    from autoloader.model import Difference, File, Ingestion, Load, NewIngestion, Run, VerificationReport
+    from autoloader.model import (
+        Difference,
+        File,
+        Ingestion,
+        IngestionStatus,
+        Load,
+        NewIngestion,
+        Run,
+        VerificationReport,
+    )
     from autoloader.preview import Preview
     from autoloader.runtime import Runtime
 
@@ -87,6 +96,11 @@ class Direct:
         """As the ledger does."""
         with transaction(self._runtime.database) as connection:
             ingestions.delete(connection, before.id, version=before.version)
+
+    def move(self, name: str, status: IngestionStatus) -> Ingestion:
+        """As the ledger does."""
+        with transaction(self._runtime.database) as connection:
+            return ingestions.move(connection, ingestions.by_name(connection, self._tenant, name), status)
 
     def preview(self, name: str | None, changes: Mapping[str, Any]) -> Preview:
         """As ``preview.look``."""

@@ -11,7 +11,17 @@ from autoloader.control import UNNAMED, Found, Standing, Story
 from autoloader.control.told import part, preview_of, value_of, values_of
 from autoloader.control.watching import report_of, watch
 from autoloader.errors import UsageError
-from autoloader.model import Difference, File, FileStatus, FileVersion, Ingestion, Load, Run, Verification
+from autoloader.model import (
+    Difference,
+    File,
+    FileStatus,
+    FileVersion,
+    Ingestion,
+    IngestionStatus,
+    Load,
+    Run,
+    Verification,
+)
 from autoloader.plan import unknown_name
 
 if TYPE_CHECKING:
@@ -84,6 +94,13 @@ class Remote:
     def delete(self, before: Ingestion) -> None:
         """Sent once: whether it was done cannot be told from a second answer."""
         self._wire.send("DELETE", f"/ingestions/{before.id}", headers=_if_still(before))
+
+    def move(self, name: str, status: IngestionStatus) -> Ingestion:
+        """Asked again it is answered as it is."""
+        verb = "pause" if status is IngestionStatus.PAUSED else "resume"
+        return value_of(
+            Ingestion, self._wire.send("POST", f"/ingestions/{self.named(name).id}/{verb}", repeatable=True)
+        )
 
     def preview(self, name: str | None, changes: Mapping[str, Any]) -> Preview:
         """The service looks, within its own bounds."""

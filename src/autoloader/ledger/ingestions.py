@@ -14,7 +14,7 @@ from autoloader.errors import EditedMeanwhile, NameTaken, NotKnown, UsageError, 
 from autoloader.ledger import records
 from autoloader.ledger.schema import ingestions
 from autoloader.ledger.statement import named
-from autoloader.model import Ingestion, NewIngestion
+from autoloader.model import Ingestion, IngestionStatus, NewIngestion
 from autoloader.plan import unknown_name
 
 if TYPE_CHECKING:
@@ -151,6 +151,20 @@ def update(conn: Connection, ingestion_id: int, changes: Mapping[str, Any], *, v
         return records.ingestion(row)
     now = by_id(conn, ingestion_id)
     raise _edited(now.name, now.version, version)
+
+
+def move(conn: Connection, ingestion: Ingestion, status: IngestionStatus) -> Ingestion:
+    """Pause an ingestion, or let it run again; where it has the status already, nothing changes.
+
+    Raises:
+        EditedMeanwhile: it was edited since it was read.
+        WrongState: it is a DRAFT.
+    """
+    if ingestion.status is status:
+        return ingestion
+    if ingestion.status is IngestionStatus.DRAFT:
+        raise WrongState(f"ingestion {ingestion.name} is a DRAFT: edit its status to ACTIVE when it is ready")
+    return update(conn, ingestion.id, {"status": status}, version=ingestion.version)
 
 
 def fix_schema(conn: Connection, ingestion_id: int, schema_json: str) -> Ingestion:

@@ -233,8 +233,10 @@ def enqueue(
 
 def _require_runnable(conn: Connection, ingestion_id: int) -> None:
     ingestion = ingestions.by_id(conn, ingestion_id)
-    if ingestion.status in {IngestionStatus.DRAFT, IngestionStatus.PAUSED}:
-        raise WrongState(f"ingestion {ingestion.name} is {ingestion.status}: set its status to ACTIVE to let it run")
+    if ingestion.status is IngestionStatus.PAUSED:
+        raise WrongState(f"ingestion {ingestion.name} is PAUSED: resume it to let it run")
+    if ingestion.status is IngestionStatus.DRAFT:
+        raise WrongState(f"ingestion {ingestion.name} is a DRAFT: set its status to ACTIVE to let it run")
 
 
 def take_lead(conn: Connection, run_id: int, worker: str, lease: Lease) -> bool:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import shutil
 import subprocess
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autoloader.errors import StackError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 ACCOUNT = "autoloader-pg"
+_ACCOUNTS = Path("/etc")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,11 +29,15 @@ class Account:
     gid: int
 
 
-def account_for(data: Path) -> Account | None:
+def account_for(data: Path, name: str = ACCOUNT) -> Account | None:
     """The account that must own ``data`` and run the server, or None when we are an ordinary user ourselves.
 
     Data that exist keep their owner. Otherwise an account of our own is used, made with ``useradd`` if it can be, and
     ``nobody`` where it cannot (a read-only ``/etc``, an image without ``useradd``).
+
+    Args:
+        data: the folder; it need not be there.
+        name: of the account of our own.
 
     Raises:
         StackError: there is no such account at all.
@@ -38,12 +46,24 @@ def account_for(data: Path) -> Account | None:
         return None
     if data.exists() and (owner := data.stat()).st_uid != 0:
         return Account(uid=owner.st_uid, gid=owner.st_gid)
-    for name in (ACCOUNT, "nobody"):
-        if entry := _entry(name) or (_made(name) if name == ACCOUNT else None):
-            return Account(uid=entry.pw_uid, gid=entry.pw_gid)
-    raise StackError(
-        f"PostgreSQL does not run as root, and there is no account to run it as: make one with 'useradd {ACCOUNT}'."
-    )
+    with _alone_with_accounts():
+        entry = _entry(name) or _made(name) or _entry("nobody")
+    if entry is None:
+        raise StackError(
+            f"PostgreSQL does not run as root, and there is no account to run it as: make one with 'useradd {name}'."
+        )
+    return Account(uid=entry.pw_uid, gid=entry.pw_gid)
+
+
+@contextmanager
+def _alone_with_accounts() -> Iterator[None]:
+    """Two first starts at once must not see each other's account half made: ``useradd`` may yet take another number."""
+    folder = os.open(_ACCOUNTS, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _entry(name: str) -> pwd.struct_passwd | None:

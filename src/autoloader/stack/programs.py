@@ -125,7 +125,10 @@ def _copy(site: Path, copy: Path) -> None:
             shutil.copytree(site / part, fresh / part, ignore=unwanted)
         for path in (fresh, *fresh.rglob("*")):
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & stat.S_IXUSR else 0o644)
-        if not _trusted(copy):  # another start may have made it meanwhile
+        try:
             fresh.rename(copy)
+        except OSError:
+            if not _trusted(copy):  # else another start has made it meanwhile
+                raise
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
