@@ -118,7 +118,7 @@ class DocumentReader:
 
     def _element(self) -> tuple[int, str] | None:
         """The element at hand; None when more bytes are needed to tell."""
-        found = self._value()
+        found = self._value_at_hand()
         if found is None:
             return None
         value, end = found
@@ -129,7 +129,7 @@ class DocumentReader:
         self._comma_due, self._value_due = self._in_array, False
         return number, written
 
-    def _value(self) -> tuple[Any, int] | None:
+    def _value_at_hand(self) -> tuple[Any, int] | None:
         """The value at hand, checked, and where it ends; None when more bytes are needed to tell."""
         ahead = len(self._text) - self._at
         if not self._last and ahead < self._worth_a_try:

@@ -29,7 +29,7 @@ from autoloader.engines.embedded.text_files import TextRoute
 from autoloader.engines.embedded.tools import Tools
 from autoloader.engines.embedded.writing import ParquetWriter
 from autoloader.engines.options import AvroOptions, OrcOptions, ParquetOptions, parse_options
-from autoloader.errors import LeaseLost
+from autoloader.errors import LeaseLost, MemoryShort
 from autoloader.failpoints import Step, reached
 from autoloader.model import FileStatus, Outcome
 
@@ -271,7 +271,14 @@ class _AssemblyLine:
     def _parse(self, spooled: Spooled) -> None:
         for done in self._puts:
             done.result()
-        written = spooled.parse()
+        try:
+            written = spooled.parse()
+        except duckdb.OutOfMemoryException:
+            columns = len(self._work.shape.schema.columns)
+            raise MemoryShort(
+                f"The parser needs more memory than it may have for a table of {columns:,} columns: raise "
+                "AUTOLOADER_MEMORY_LIMIT, or load fewer columns."
+            ) from None
         spooled.remove()
         self._puts = [self._putting.submit(self._put, data_file) for data_file in (written.files if written else [])]
         verdicts = spooled.verdicts()

@@ -145,7 +145,7 @@ class PathReader(DocumentReader):
     def _passed_over(self) -> Generator[bool, None, Any]:
         """The value at hand, checked and stepped over. A number at the end of the text may go on."""
         while True:
-            found = self._value()
+            found = self._value_at_hand()
             if found is not None:
                 value, end = found
                 if self._last or not (isinstance(value, Number) and _NUMBER_MAY_GO_ON.match(self._text, end)):
