@@ -35,7 +35,7 @@ def test_every_line_is_a_row_with_its_number(loads: Any, put: Put) -> None:
 
 
 def test_lines_come_out_as_they_are_without_their_ends(loads: Any, put: Put) -> None:
-    bodies = {
+    bodies: dict[str, bytes | str] = {
         "unix": "\n".join(LINES) + "\n",
         "windows": "\r\n".join(LINES),
         "marked": "\ufeff" + "\n".join(LINES),

@@ -27,6 +27,7 @@ from autoloader.engines.embedded.parquet_files import ParquetRoute
 from autoloader.engines.embedded.statement import FILES, TableColumns
 from autoloader.engines.embedded.text_files import TextRoute
 from autoloader.engines.embedded.tools import Tools
+from autoloader.engines.embedded.width import means_for
 from autoloader.engines.embedded.writing import ParquetWriter
 from autoloader.engines.options import AvroOptions, OrcOptions, ParquetOptions, parse_options
 from autoloader.errors import LeaseLost, MemoryShort
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from autoloader.engines import Work
+    from autoloader.engines.embedded.width import Means
     from autoloader.engines.embedded.writing import Written
     from autoloader.errors import FileError
     from autoloader.model import ClaimedFile, DataFile, Staged
@@ -113,8 +115,9 @@ class EmbeddedEngine:
         self, work: Work, put: Callable[[DataFile | Staged], None], report: Callable[[Progress], None]
     ) -> Sequence[Outcome]:
         """See ``Engine.prepare``."""
+        means = means_for(work.shape.schema.columns, self._threads)
         with (
-            closing(self._connected(work)) as connection,
+            closing(sql.connected(work.spool, self._memory_limit, means.threads)) as connection,
             ThreadPoolExecutor(self._fetch_concurrency, "fetch") as fetching,
             ThreadPoolExecutor(1, "screen") as screening,
             ThreadPoolExecutor(1, "parse") as parsing,
@@ -122,7 +125,7 @@ class EmbeddedEngine:
         ):
             connection.register("given", _files_table(work.files))
             connection.execute(f"CREATE TABLE {FILES} AS FROM given").fetchall()
-            route = _route(work, self._tools(work, connection, fetching, screening))
+            route = _route(work, self._tools(work, connection, means, fetching, screening))
             line = _AssemblyLine(work, parsing, putting, put, report)
             try:
                 for batch in batches(work.files, self._batch_bytes):
@@ -143,6 +146,7 @@ class EmbeddedEngine:
         self,
         work: Work,
         connection: duckdb.DuckDBPyConnection,
+        means: Means,
         fetching: ThreadPoolExecutor,
         screening: ThreadPoolExecutor,
     ) -> Tools:
@@ -151,24 +155,12 @@ class EmbeddedEngine:
         return Tools(
             connection=connection,
             schema=work.reading.schema,
-            writer=ParquetWriter(connection, work.shape, columns, work.spool),
+            writer=ParquetWriter(connection, work.shape, columns, work.spool, means.row_group),
             fetcher=Fetcher(work.store, fetching),
             screening=screening,
             new_path=lambda: work.spool / f"segment-{next(numbers)}",
             most_times=self._most_times,
         )
-
-    def _connected(self, work: Work) -> duckdb.DuckDBPyConnection:
-        connection = duckdb.connect(
-            config={
-                "memory_limit": self._memory_limit,
-                "threads": self._threads,
-                "temp_directory": str(work.spool / "overflow"),
-                "preserve_insertion_order": False,
-            }
-        )
-        sql.begin(connection)
-        return connection
 
 
 def batches(files: Sequence[ClaimedFile], limit: int) -> Iterator[list[tuple[int, ClaimedFile]]]:
