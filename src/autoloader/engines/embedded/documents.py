@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from autoloader.engines.embedded.screen import Screen
     from autoloader.errors import BadRecord
 
-_BLANKS = re.compile(r"[ \t\r\n]*")
+BLANKS = re.compile(r"[ \t\r\n]*")
 
 
 class DocumentReader:
@@ -53,6 +53,7 @@ class DocumentReader:
         self._comma_due = False
         self._value_due = False
         self._worth_a_try = 0
+        self._last = False
 
     def begin(self, block: bytes) -> tuple[bytes, int]:
         """A document has nothing before its first bracket."""
@@ -72,13 +73,18 @@ class DocumentReader:
             self._text = self._text[self._at :] + self._decode(block, last)
         except UnicodeDecodeError:
             raise self._bad("it is not UTF-8") from None
-        self._at = 0
+        self._at, self._last = 0, last
         while self._on_element():
-            element = self._element(last=last)
+            element = self._element()
             if element is None:
                 return
             yield element
-        if last and self._in_array:
+        if last:
+            self._end()
+
+    def _end(self) -> None:
+        """The file ends here."""
+        if self._in_array:
             raise self._bad("the array is not closed: the file is truncated")
 
     def _bad(self, why: str) -> BadRecord:
@@ -88,7 +94,7 @@ class DocumentReader:
     def _on_element(self) -> bool:
         """Step over blanks, brackets and commas; whether an element stands next."""
         while True:
-            self._at = _BLANKS.match(self._text, self._at).end()  # type: ignore[union-attr]  # it matches the empty text
+            self._at = BLANKS.match(self._text, self._at).end()  # type: ignore[union-attr]  # it matches the empty text
             if self._at == len(self._text):
                 return False
             if not self._step(self._text[self._at]):
@@ -110,34 +116,42 @@ class DocumentReader:
             return True
         return False
 
-    def _element(self, *, last: bool) -> tuple[int, str] | None:
+    def _element(self) -> tuple[int, str] | None:
         """The element at hand; None when more bytes are needed to tell."""
+        found = self._value_at_hand()
+        if found is None:
+            return None
+        value, end = found
+        number = self._elements + 1
+        raw = excerpt(self._text[self._at : min(end, self._at + 1000)])
+        written = canonical_or_bad(self._write, value, unit="element", number=number, raw=raw)
+        self._at, self._elements = end, number
+        self._comma_due, self._value_due = self._in_array, False
+        return number, written
+
+    def _value_at_hand(self) -> tuple[Any, int] | None:
+        """The value at hand, checked, and where it ends; None when more bytes are needed to tell."""
         ahead = len(self._text) - self._at
-        if not last and ahead < self._worth_a_try:
+        if not self._last and ahead < self._worth_a_try:
             return None
         try:
             value, end = DECODER.raw_decode(self._text, self._at)
-            text = self._text[self._at : end]
-            refuse_lone_surrogates(text, value)
+            refuse_lone_surrogates(self._text[self._at : end], value)
         except json.JSONDecodeError as error:
-            self._wait_or_refuse(f"{error.msg} after {error.pos - self._at} characters", ahead, last=last)
+            self._wait_or_refuse(f"{error.msg} after {error.pos - self._at} characters", ahead)
             return None
         except NotJson as error:
             raise self._bad(str(error)) from None
         except RecursionError:
             raise self._bad("it is nested too deeply") from None
         self._worth_a_try = 0
-        self._too_large(len(text))
-        number = self._elements + 1
-        written = canonical_or_bad(self._write, value, unit="element", number=number, raw=excerpt(text[:1000]))
-        self._at, self._elements = end, number
-        self._comma_due, self._value_due = self._in_array, False
-        return number, written
+        self._too_large(end - self._at)
+        return value, end
 
-    def _wait_or_refuse(self, why: str, ahead: int, *, last: bool) -> None:
+    def _wait_or_refuse(self, why: str, ahead: int) -> None:
         """A text that is not JSON may only be cut off: wait until twice as much is there, up to the record limit."""
         self._too_large(ahead)
-        if last:
+        if self._last:
             raise self._bad(why)
         self._worth_a_try = 2 * ahead
 

@@ -28,6 +28,7 @@ class Tools:
         fetcher: reads the files.
         screening: where blocks are screened.
         new_path: gives a fresh path in the spool.
+        most_times: how many times its stored size a compressed file may unpack to.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -36,3 +37,4 @@ class Tools:
     fetcher: Fetcher
     screening: Executor
     new_path: Callable[[], Path]
+    most_times: int
