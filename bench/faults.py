@@ -88,9 +88,7 @@ def contend(arena: Arena, dataset: Dataset, rounds: int) -> list[Figure]:
                 rows = connection.execute(text("SELECT state, count(*) AS loads FROM loads GROUP BY state")).all()
                 states: dict[str, int] = {row.state: row.loads for row in rows}
             table = attempt.open_table()
-            measured = figure_of(
-                dataset.name, EIGHT, number, ended, crew, spent=spent, snapshots=commits(table)
-            )
+            measured = figure_of(dataset.name, EIGHT, number, ended, crew, spent=spent, snapshots=commits(table))
         if ended.files_succeeded != dataset.files or set(states) != {"COMMITTED"}:
             raise WrongResult(f"{dataset.name}: {ended.files_succeeded} files were loaded; loads: {states}")
         check(table, dataset, snapshots=states["COMMITTED"])

@@ -13,6 +13,7 @@ from pydantic import ByteSize, ConfigDict, Field, StringConstraints, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from autoloader.engines import tolerance
+from autoloader.engines.fitting import check_fit
 from autoloader.engines.options import parse_options
 from autoloader.errors import UsageError
 from autoloader.lake.catalogs import identifier
@@ -127,11 +128,12 @@ def define(draft: Mapping[str, Any], vault: Sealer, saved: NewIngestion | None =
     source = parse_source_path(fields.source_path)
     Pattern(fields.source_file_pattern)
     identifier(fields.database, fields.table)
-    parse_options(fields.format_type, fields.format_options)
+    options = parse_options(fields.format_type, fields.format_options)
     schema = parse_schema(fields.schema_json) if fields.schema_json is not None else None
     if schema is None:
         check_form(fields.partition_columns)
     else:
+        check_fit(options, schema)
         partition_spec(fields.partition_columns, iceberg_schema(schema))
     _check_keys(fields.source_credentials)
     tolerance.check(fields.format_type, fields.on_bad_record, fields.max_bad_records, fields.max_bad_ratio)

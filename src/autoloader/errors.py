@@ -39,6 +39,7 @@ AutoloaderError
 │   └── ServiceUnavailable      ↻ it cannot be reached, or gives no answer in time
 ├── Interrupted                 a person stopped the work; what was in hand waits again
 ├── SpoolFull                   ↻ no room on the disk that holds files on their way
+├── MemoryShort                   the parser needs more memory than it may have
 └── StackError                  the embedded stack cannot start, or a part of it died
 
 ↻ trying again can help (``retryable``). A message says what happened, to which thing, and what to do; it never holds a
@@ -249,6 +250,10 @@ class SpoolFull(AutoloaderError):  # noqa: N818
     """No room on the disk that holds files on their way."""
 
     retryable = True
+
+
+class MemoryShort(AutoloaderError):  # noqa: N818
+    """The parser needs more memory than ``memory_limit`` gives it; the message says what takes so much."""
 
 
 class StackError(AutoloaderError):

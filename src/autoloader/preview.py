@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tempfile
 import time
 import uuid
@@ -19,7 +20,7 @@ from autoloader import sampling
 from autoloader.discovery import Scope, matching
 from autoloader.engines import Reading, Work
 from autoloader.errors import LeaseLost, UsageError
-from autoloader.model import ClaimedFile, DataFile, FileStatus, OnBadRecord
+from autoloader.model import ARCHIVE, ARCHIVE_ADVICE, ClaimedFile, DataFile, FileStatus, OnBadRecord
 from autoloader.schema import parse_schema
 from autoloader.schema.table import numbered
 
@@ -97,18 +98,15 @@ def look(store: ObjectStore, engine: Engine, ingestion: NewIngestion, bounds: Bo
     """
     until = time.monotonic() + bounds.seconds
     found, complete = _list(store, ingestion, bounds.listed, until)
-    fitting = [each for each in found if each.size_bytes <= ingestion.max_file_size_bytes]
-    too_large = [each for each in found if each.size_bytes > ingestion.max_file_size_bytes]
+    skipped = [(each.path, why) for each in found if (why := _refusal(each, ingestion)) is not None]
+    fitting = [each for each in found if _refusal(each, ingestion) is None]
     seen = Preview(
         source_path=ingestion.source_path,
         files=len(found),
         bytes=sum(each.size_bytes for each in found),
         complete=complete,
         examples=found[:SHOWN_FILES],
-        skipped=[
-            (each.path, f"{each.size_bytes:,} bytes, more than max_file_size_bytes ({ingestion.max_file_size_bytes:,})")
-            for each in too_large[:SHOWN_SKIPPED]
-        ],
+        skipped=skipped[:SHOWN_SKIPPED],
     )
     with tempfile.TemporaryDirectory(prefix="autoloader-preview-") as name:
         folder = Path(name)
@@ -138,6 +136,13 @@ class _Reader:
     engine: Engine
     folder: Path
     until: float
+
+
+def _refusal(found: SourceObject, ingestion: NewIngestion) -> str | None:
+    """Why a run would skip the file, None where it would not."""
+    if found.size_bytes > ingestion.max_file_size_bytes:
+        return f"{found.size_bytes:,} bytes, more than max_file_size_bytes ({ingestion.max_file_size_bytes:,})"
+    return ARCHIVE_ADVICE if re.search(ARCHIVE, found.path, re.IGNORECASE) else None
 
 
 def _list(store: ObjectStore, ingestion: NewIngestion, most: int, until: float) -> tuple[list[SourceObject], bool]:

@@ -8,7 +8,7 @@
 
 Rejects are sent only once the load is seen in the history of its table, so no reader ever sees those of a load that did
 not land. Whoever sends them looks for the load id in the history of the rejects table first and asserts that history
-when sending, so they land once, however many try. See docs/adr/0013-rejects-land-after-their-load.md.
+when sending, so they land once, however many try. See docs/adr/0015-rejects-land-after-their-load.md.
 """
 
 from __future__ import annotations

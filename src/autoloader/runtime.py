@@ -233,6 +233,7 @@ class Runtime:
             threads=self.settings.threads,
             fetch_concurrency=self.settings.fetch_concurrency,
             spool_bytes=self.settings.spool_bytes,
+            most_times=self.settings.max_compression_ratio,
         )
 
     def engine(self, ingestion: NewIngestion) -> Engine:

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import tempfile
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
 import structlog
 
+from autoloader.engines.embedded.compression import unpacked
 from autoloader.engines.embedded.inference import infer_schema
-from autoloader.engines.options import JsonOptions, parse_options
-from autoloader.errors import FileError
+from autoloader.engines.options import AvroOptions, JsonOptions, OrcOptions, ParquetOptions, parse_options
+from autoloader.errors import FileError, FileUnreadable
 from autoloader.ledger import files, ingestions
 from autoloader.ledger.database import transaction
-from autoloader.model import FormatType
 from autoloader.schema import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Engine as Database
 
+    from autoloader.engines.options import Options
     from autoloader.model import Ingestion, NewIngestion, SourceObject
     from autoloader.objects import ObjectStore
     from autoloader.schema.types import Schema
@@ -33,6 +34,19 @@ WHOLE_BYTES = 64 * 1024**2
 """The largest file that is read whole for a sample, where there is a choice."""
 
 log = structlog.get_logger(__name__)
+
+
+class Extent(Enum):
+    """How much of a file tells its schema.
+
+    FILE: all of it as it is. HEAD: the first bytes as they are. LINES: the first lines, unpacked. DOCUMENT: unpacked,
+    as far as it is looked at.
+    """
+
+    FILE = "file"
+    HEAD = "head"
+    LINES = "lines"
+    DOCUMENT = "document"
 
 
 def settle_schema(database: Database, ingestion: Ingestion, store: ObjectStore) -> Ingestion:
@@ -61,15 +75,26 @@ def infer(
         UsageError: no schema can be told from the sample.
     """
     options = parse_options(ingestion.format_type, ingestion.format_options)
-    whole = reads_whole(ingestion)
-    samples = take(store, spread(objects, whole=whole), folder, whole=whole)
+    samples = take(store, spread(objects, whole=reads_whole(ingestion)), folder, _extent(options))
     return infer_schema(samples, ingestion.format_type, options), len(samples)
 
 
 def reads_whole(ingestion: NewIngestion) -> bool:
     """Whether a file of this ingestion tells its schema only as a whole."""
     options = parse_options(ingestion.format_type, ingestion.format_options)
-    return ingestion.format_type is FormatType.PARQUET or (isinstance(options, JsonOptions) and options.multi_line)
+    return _extent(options) in {Extent.FILE, Extent.DOCUMENT}
+
+
+def _extent(options: Options) -> Extent:
+    match options:
+        case ParquetOptions() | OrcOptions():
+            return Extent.FILE
+        case AvroOptions():
+            return Extent.HEAD
+        case JsonOptions(multi_line=True):
+            return Extent.DOCUMENT
+        case _:
+            return Extent.LINES
 
 
 def spread(objects: Sequence[SourceObject], *, whole: bool) -> list[SourceObject]:
@@ -84,13 +109,13 @@ def spread(objects: Sequence[SourceObject], *, whole: bool) -> list[SourceObject
     return [candidates[round(number * step)] for number in range(SAMPLE_FILES)]
 
 
-def take(store: ObjectStore, objects: Sequence[SourceObject], folder: Path, *, whole: bool) -> list[Path]:
-    """Fetch the objects, or the whole lines at their beginning, into ``folder``; a file that is gone is left out."""
+def take(store: ObjectStore, objects: Sequence[SourceObject], folder: Path, extent: Extent) -> list[Path]:
+    """Fetch so much of the objects into ``folder``; a file that is gone is left out."""
     paths = []
     for number, found in enumerate(objects):
         path = folder / f"{number:04}"
         try:
-            path.write_bytes(_head(store, found, whole=whole))
+            path.write_bytes(_sample(store, found, extent))
         except FileError as error:
             log.info("sample.left_out", path=found.path, reason=str(error))
             continue
@@ -98,32 +123,25 @@ def take(store: ObjectStore, objects: Sequence[SourceObject], folder: Path, *, w
     return paths
 
 
-def _head(store: ObjectStore, found: SourceObject, *, whole: bool) -> bytes:
-    data = bytearray()
-    for chunk in store.read(found.path, found.etag):
-        data += chunk
-        if not whole and len(data) >= HEAD_BYTES:
-            break
-    cut = len(data) < found.size_bytes
-    text = bytes(data)
-    if text.startswith(b"\x1f\x8b"):
-        text = _decompressed(text, "gzip")
-    elif text.startswith(b"\x28\xb5\x2f\xfd"):
-        text = _decompressed(text, "zstd")
-    return text[: text.rfind(b"\n") + 1] or text if cut else text
+def _sample(store: ObjectStore, found: SourceObject, extent: Extent) -> bytes:
+    stream = store.read(found.path, found.etag)
+    if extent is Extent.FILE:
+        return b"".join(stream)
+    if extent is Extent.HEAD:
+        return _first(stream, HEAD_BYTES)[0]
+    head, cut = _first(unpacked(stream), WHOLE_BYTES if extent is Extent.DOCUMENT else HEAD_BYTES)
+    return head[: head.rfind(b"\n") + 1] or head if cut else head
 
 
-def _decompressed(data: bytes, codec: Literal["gzip", "zstd"]) -> bytes:
-    """As much as can be had of a stream that may have been cut."""
-    out = bytearray()
-    with pa.CompressedInputStream(pa.BufferReader(data), codec) as stream:
-        while len(out) < WHOLE_BYTES:
-            try:
-                chunk = stream.read(64 * 1024)
-            except OSError as error:
-                log.debug("sample.cut", reason=str(error))
-                break
-            if not chunk:
-                break
-            out += chunk
-    return bytes(out)
+def _first(stream: Iterator[bytes], most: int) -> tuple[bytes, bool]:
+    """About so many bytes, as far as they can be read, and whether there may be more."""
+    head = bytearray()
+    try:
+        for piece in stream:
+            head += piece
+            if len(head) >= most:
+                return bytes(head), True
+    except FileUnreadable as error:
+        log.debug("sample.cut", reason=str(error))
+        return bytes(head), True
+    return bytes(head), False

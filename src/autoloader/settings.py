@@ -37,6 +37,12 @@ class Settings(BaseSettings):
         None, description="Where files wait between fetch and parse. Default: `spool` in the home folder."
     )
     spool_bytes: int = Field(256 * 1024**2, ge=1024**2, description="How many bytes of files are fetched ahead.")
+    max_compression_ratio: int = Field(
+        200,
+        ge=2,
+        description="How many times its stored size a compressed file may unpack to, once that is over 64 MiB; "
+        "one that goes on is FAILED as a compression bomb.",
+    )
     memory_limit: str = Field("256MB", pattern=r"^\d+(MB|GB)$", description="Memory the parser may use in one load.")
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="Threads of the parser.")
     fetch_concurrency: int = Field(16, ge=1, le=256, description="Requests under way at once to the bucket.")

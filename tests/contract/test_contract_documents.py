@@ -102,3 +102,56 @@ def test_values_are_judged_by_their_text_in_a_document_too(loads: Any, put: Put)
         (0.1, "1.25", ["a", None], {"x": 1})
     ] * 3
     assert [str(row["d"]) for row in result.rows if str(row["n"]) == "1.00"] == ["-0.0"]
+
+
+AT_A_PATH: list[tuple[str, list[int]]] = [
+    (
+        '{"meta": 1, "detail": {"n": -1.5e3, "items": [{"id": 1}, {"id": 2}], "more": [true]}, "z": {"items": []}}',
+        [1, 2],
+    ),
+    ('\ufeff [{"detail": {"items": [{"id": 1}]}},\n {"detail": {"items": {"id": 2}}}]\n', [1, 2]),
+    ('{"detail": {"items": [{"id": 1}]}}\n{"detail": {"items": []}} {"detail":{"items":[{"id": 3}]}}', [1, 3]),
+    ('{"detail": [{"items": [{"id": 1}]}, {"items": null}, {"items": [{"id": 2, "detail": {"x": 1}}]}]}', [1, 2]),
+    ('{"detail": {"items": null}}', []),
+    ("[]", []),
+    ("", []),
+]
+OFF_THE_PATH: list[tuple[str, str]] = [
+    ('{"Detail": {"items": []}}', 'element 1: the record is malformed: the document has no "detail"'),
+    ('{"detail": {}}', 'element 1: the record is malformed: the document has no "detail.items"'),
+    ('{"detail": 1}', 'element 1: the record is malformed: the document has no "detail.items"'),
+    ('{"detail": {"items": 1}}', 'element 1: the record is malformed: the value at "detail.items" is no array'),
+    ('{"detail": {"items": [{"id": 1}, 2]}}', "element 2: the record is malformed: it is not a JSON object"),
+    ('{"detail": {"items": [{"id": 1}, {"id": "x"}]}}', 'element 2, column "id": "x" is not a BIGINT'),
+    ('{"detail": {"items": [{"id": 1},]}}', "element 2: the record is malformed: Expecting value"),
+    ('{"detail": {"items": [{"id": 1}]', "element 2: the record is malformed: a } is missing: the file is truncated"),
+    ('{"detail": {"items": [{"id": 1}', "element 2: the record is malformed: a ] is missing: the file is truncated"),
+    ('{"detail": {"items": [{"id": 1}]}, "n": NaN}', "element 2: the record is malformed: NaN is not a JSON value"),
+    ('{"detail": {"items": [{"id": 1}]}, "n": 01}', "element 2: the record is malformed: a comma or } is missing"),
+    (
+        '{"detail": {"items": []}, "detail": {"items": []}}',
+        'element 1: the record is malformed: the key "detail" comes',
+    ),
+    ('{"detail": {"items": []}, }', "element 1: the record is malformed: a key in double quotes belongs where"),
+    ('{"detail" {"items": []}}', "element 1: the record is malformed: a colon belongs where"),
+    ('{"n": "\\ud800", "detail": {"items": []}}', "element 1: the record is malformed: a lone surrogate"),
+    ('{"x": ' + "[" * 1000 + "]" * 1000 + ', "detail": {"items": [{"id": ]}}', "element 1: the record is malformed"),
+    ("[" * 1000 + "]" * 1000, 'element 1: the record is malformed: the document has no "detail"'),
+    ("7", 'element 1: the record is malformed: the document has no "detail"'),
+]
+
+
+def test_records_at_a_path_are_read_and_everything_around_them_is_checked(loads: Any, put: Put) -> None:
+    for at, (body, _) in enumerate(AT_A_PATH):
+        put(f"good{at}.json", body)
+    for at, (body, _) in enumerate(OFF_THE_PATH):
+        put(f"bad{at}.json", body)
+    result = loads.load(ID, options={"recordPath": "detail.items"})
+    for at, (body, ids) in enumerate(AT_A_PATH):
+        rows = [row["id"] for row in result.rows if row["_source_file"].endswith(f"/good{at}.json")]
+        assert sorted(rows) == ids, body
+        assert result.outcomes[f"good{at}.json"].status is FileStatus.SUCCESS
+    for at, (body, start) in enumerate(OFF_THE_PATH):
+        kind, message = result.failure(f"bad{at}.json")
+        assert kind == "BadRecord", body
+        assert str(message).startswith(start), message

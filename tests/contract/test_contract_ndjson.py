@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
-
-import pyarrow as pa
 
 from autoloader.model import FileStatus
 
@@ -17,10 +14,6 @@ if TYPE_CHECKING:
     Put = Callable[[str, bytes | str], str]
 
 NUMBERS = "s STRING, i INT, b BIGINT, f FLOAT, d DOUBLE, n DECIMAL(10,2)"
-
-
-def zstd(data: bytes) -> bytes:
-    return pa.compress(data, codec="zstd", asbytes=True)
 
 
 def test_the_rows_of_many_files_land_in_one_data_file_with_what_they_came_from(loads: Any, put: Put) -> None:
@@ -203,35 +196,6 @@ def test_a_bom_and_both_line_ends_and_a_missing_last_one_are_fine(loads: Any, pu
 def test_an_empty_object_is_a_row_of_nulls(loads: Any, put: Put) -> None:
     put("a.json", "{}\n{ }\n")
     assert loads.load("id BIGINT").values("id") == [None, None]
-
-
-def test_compression_is_told_by_its_first_bytes_and_not_by_the_name(loads: Any, put: Put) -> None:
-    one, two = b'{"id": 1}\n', b'{"id": 2}\n'
-    put("named.gz", one)
-    put("members.json", gzip.compress(one) + gzip.compress(two) + b"\0" * 512)
-    put("zstd.json", zstd(one + two))
-    put("empty.json", gzip.compress(b""))
-    result = loads.load("id BIGINT")
-    assert result.values("id") == [1, 1, 1, 2, 2]
-    assert result.outcomes["members.json"].bytes_read == len(gzip.compress(one) + gzip.compress(two)) + 512
-
-
-def test_broken_compression_and_binary_files_are_unreadable_and_fail_alone(loads: Any, put: Put) -> None:
-    bodies = {
-        "cut gzip": gzip.compress(b'{"id": 1}\n' * 1000)[:-10],
-        "cut gzip header": gzip.compress(b'{"id": 1}\n')[:5],
-        "gzip and rubbish": gzip.compress(b'{"id": 1}\n') + b"trailing rubbish",
-        "cut zstd": zstd(b'{"id": 1}\n' * 1000)[:-10],
-        "picture": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
-        "utf-16": '{"id": 1}\n'.encode("utf-16"),
-    }
-    for name, body in bodies.items():
-        put(f"{name}.json", body)
-        put(f"{name}.gz", body)
-    put("good.json", '{"id": 9}\n')
-    result = loads.load("id BIGINT")
-    assert {result.failure(f"{name}.{kind}")[0] for name in bodies for kind in ("json", "gz")} == {"FileUnreadable"}
-    assert result.values("id") == [9]
 
 
 def test_names_that_sql_or_json_must_escape_are_columns_like_any_other(loads: Any, put: Put) -> None:

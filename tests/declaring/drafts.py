@@ -52,7 +52,8 @@ CREDENTIALS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     )
 )
 OPTIONS: dict[str, st.SearchStrategy[dict[str, str]]] = {
-    "json": st.fixed_dictionaries({}, optional={"multiLine": st.sampled_from(["true", "False"])}),
+    "json": st.fixed_dictionaries({}, optional={"multiLine": st.sampled_from(["true", "False"])})
+    | st.fixed_dictionaries({"recordPath": st.sampled_from(["Records", "detail.items"])}),
     "csv": st.fixed_dictionaries(
         {},
         optional={
@@ -62,6 +63,8 @@ OPTIONS: dict[str, st.SearchStrategy[dict[str, str]]] = {
         },
     ),
     "parquet": st.just({}),
+    "avro": st.just({}),
+    "orc": st.just({}),
 }
 FORMATS = st.sampled_from(sorted(OPTIONS)).flatmap(
     lambda kind: st.fixed_dictionaries({"format_type": st.just(kind)}, optional={"format_options": OPTIONS[kind]})

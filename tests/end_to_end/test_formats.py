@@ -112,12 +112,13 @@ def test_a_preview_shows_what_a_run_would_do_and_writes_nothing(user: User) -> N
     user.landing.put("good.json", '{"id": 1, "at": "2026-01-01T00:00:00Z"}\n')
     large = user.landing.put("large.json", '{"id": 2, "note": "' + "x" * 2000 + '"}\n')
     user.landing.put("other.txt", "not meant")
-    user.creates("events", "--pattern", "*.json", "--max-file-size", "1kB")
+    archive = user.landing.put("more.json.zip", "PK")
+    user.creates("events", "--pattern", "*.{json,zip}", "--max-file-size", "1kB")
 
     seen = user.types("preview", "events", "--json").json
 
-    assert seen["matching"]["files"] == 2
-    assert [skipped["path"] for skipped in seen["skipped"]] == [large]
+    assert seen["matching"]["files"] == 3
+    assert [skipped["path"] for skipped in seen["skipped"]] == [large, archive]
     assert seen["columns"] == ["id", "at"]
     assert seen["rows"] == [[1, "2026-01-01T00:00:00+00:00"]]
     assert user.types("files", "events", "--json").json == []

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 from decimal import Decimal as Number
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import fastavro
 import pyarrow as pa
+import pyarrow.orc as po
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -268,3 +271,43 @@ def test_every_sampled_value_loads_without_being_bad_or_changed(tmp_path_factory
         assert reason is None
         if isinstance(value, (int, float, Number)) and not isinstance(value, bool):
             assert Number(repr(value) if isinstance(value, float) else value) == Number(text)
+
+
+def test_xml_elements_get_one_form_over_all_files(infer: Callable[..., str]) -> None:
+    first = '<s><r id="1"><n>1</n><t>a</t><p>5</p><e/></r><r><n/><p unit="EUR">6.5</p></r></s>'
+    second = '<s><r id="x"><t>b</t><t at="2026-01-01">c</t><q><z>1</z></q></r><r><q><z>2</z></q><broken></r></s>'
+    assert infer(FormatType.XML, first, second, "not xml", rowTag="r") == (
+        "_id STRING, n BIGINT, t ARRAY<STRUCT<_VALUE: STRING, _at: DATE>>, p STRUCT<_VALUE: DOUBLE, _unit: STRING>, "
+        "e STRING, q STRUCT<z: BIGINT>"
+    )
+
+
+def test_plain_text_has_the_columns_that_its_options_ask_for(infer: Callable[..., str]) -> None:
+    assert infer(FormatType.TEXT, "1\n2\n") == "value STRING"
+    assert infer(FormatType.TEXT, "1\n2\n", lineNumber="no") == "value STRING, no BIGINT"
+
+
+def test_avro_and_orc_files_tell_their_own_schema(infer: Callable[..., str]) -> None:
+    page = {"type": "record", "name": "page", "fields": [{"name": "x", "type": ["null", "long"]}]}
+    fields: dict[str, Any] = {"i": "int", "at": {"type": "long", "logicalType": "timestamp-micros"}, "p": page}
+    first = avro(fields)
+    head = avro({"s": "string"}, *({"s": "x" * 100} for _ in range(1000)))[:2000]
+    assert infer(FormatType.AVRO, first, b"not avro", head) == ("i INT, at TIMESTAMP, p STRUCT<x: BIGINT>, s STRING")
+    assert infer(FormatType.AVRO, first, avro({"i": "long"})) == "i BIGINT, at TIMESTAMP, p STRUCT<x: BIGINT>"
+    sink = io.BytesIO()
+    columns = {"at": pa.array([1], pa.timestamp("ns", "UTC")), "ntz": pa.array([1], pa.timestamp("ns"))}
+    po.write_table(pa.table(columns | {"t": pa.array([[1]], pa.list_(pa.int16()))}), sink)
+    assert infer(FormatType.ORC, sink.getvalue()) == "at TIMESTAMP, ntz TIMESTAMP_NTZ, t ARRAY<INT>"
+
+
+def test_an_avro_column_without_a_type_here_is_refused_by_its_name(infer: Callable[..., str]) -> None:
+    for kind in (["int", "string"], {"type": "long", "logicalType": "time-micros"}):
+        with pytest.raises(UsageError, match="the column odd has the Avro type"):
+            infer(FormatType.AVRO, avro({"odd": kind}))
+
+
+def avro(fields: dict[str, Any], *records: dict[str, Any]) -> bytes:
+    sink = io.BytesIO()
+    schema = {"type": "record", "name": "r", "fields": [{"name": name, "type": kind} for name, kind in fields.items()]}
+    fastavro.writer(sink, schema, records)
+    return sink.getvalue()

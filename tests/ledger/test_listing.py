@@ -60,6 +60,23 @@ def test_a_file_that_is_too_large_is_skipped_with_the_reason_until_the_limit_is_
     assert [version.error_type for version in ledger.history(ingestion, "big.json")] == ["TooLarge"]
 
 
+def test_an_archive_is_skipped_with_the_reason_and_what_to_do(ledger: Ledger) -> None:
+    ingestion = ledger.ingestion()
+    run, _ = ledger.join(ingestion)
+    names = ["a.zip", "B.TAR.GZ", "c/d.tgz", "e.tar", "f.7z"]
+    found = objects(*names, "zip", "tar.json", "a.zip/b.json", "a.json.gz")
+    assert ledger.record(ingestion, run, found) == ListingCounts(listed=9, new=4, skipped=5)
+    for name in names:
+        file = ledger.file(ingestion, name)
+        assert (file.status, file.error_type) == (FileStatus.SKIPPED, "Archive")
+        assert "unpack it in the bucket" in (file.error_message or "")
+        assert [version.error_type for version in ledger.history(ingestion, name)] == ["Archive"]
+    assert ledger.record(ingestion, run, found) == ListingCounts(listed=9, unchanged=9)
+    changed = ledger.record(ingestion, run, objects("a.zip", etag="v2"))
+    assert changed == ListingCounts(listed=1, skipped=1)
+    assert ledger.file(ingestion, "a.zip").error_type == "Archive"
+
+
 @pytest.mark.parametrize("before", [good, bad])
 def test_another_etag_is_a_new_version_that_waits(ledger: Ledger, before: object) -> None:
     ingestion = ledger.ingestion()

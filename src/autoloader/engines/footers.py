@@ -1,7 +1,8 @@
-"""Whether the columns of a Parquet file fit the schema: exactly, or by one of Iceberg's promotions."""
+"""Whether the columns of a typed file (Parquet, Avro, ORC) fit the schema: exactly, or by Iceberg's promotions."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ from autoloader.schema.printing import type_ddl
 from autoloader.schema.types import Array, Decimal, Map, Scalar, Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from autoloader.schema.types import DataType, Schema
 
@@ -32,17 +33,32 @@ _ACCEPTED: dict[Scalar, tuple[Callable[[pa.DataType], bool], ...]] = {
 }
 
 
+def asked_for(names: Sequence[str], schema: Schema) -> list[str]:
+    """Those of a file's columns that the schema asks for, by name, or by name but for case.
+
+    Raises:
+        TypeMismatch: there is none: its columns have other names, and every value would be NULL.
+    """
+    found = [name for name in _matched(names, schema) if name is not None]
+    if not found:
+        listed = ", ".join(json.dumps(name, ensure_ascii=False) for name in names[:10]) or "none at all"
+        raise TypeMismatch(f"the file has none of the columns of the schema; it has {listed}")
+    return found
+
+
+def _matched(names: Sequence[str], schema: Schema) -> list[str | None]:
+    exact, loose = set(names), {name.casefold(): name for name in names}
+    return [c.name if c.name in exact else loose.get(c.name.casefold()) for c in schema.columns]
+
+
 def check_columns(found: pa.Schema, schema: Schema) -> tuple[str | None, ...]:
     """The file's column for each column of the schema, matched by name, then by name but for case.
 
     Raises:
         TypeMismatch: a type cannot become the column's without loss; the message names the column and both types.
     """
-    names: list[str | None] = []
-    loose = {name.casefold(): name for name in found.names}
-    for column in schema.columns:
-        name = column.name if column.name in found.names else loose.get(column.name.casefold())
-        names.append(name)
+    names = _matched(found.names, schema)
+    for column, name in zip(schema.columns, names, strict=True):
         if name is not None and not fits(_plain(found.field(name).type), column.type):
             raise TypeMismatch(
                 f'column "{column.name}" is {found.field(name).type} in the file, which cannot become '

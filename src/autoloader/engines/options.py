@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import difflib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any
 
 from autoloader.engines.patterns import parse_pattern
 from autoloader.errors import UsageError
@@ -36,9 +36,15 @@ class ValueOptions:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JsonOptions(ValueOptions):
-    """``multi_line``: each file is one JSON document (an object, or an array of them), not one object a line."""
+    """How a JSON file is cut into records.
+
+    Attributes:
+        multi_line: each file is a JSON document (an object, or an array of them), or several; not one object a line.
+        record_path: the keys that lead from a document to its records; none: it is them. Only where ``multi_line`` is.
+    """
 
     multi_line: bool = False
+    record_path: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +74,39 @@ class ParquetOptions(ValueOptions):
     """Parquet files say everything themselves."""
 
 
-Options = JsonOptions | CsvOptions | ParquetOptions
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AvroOptions(ValueOptions):
+    """Avro files say everything themselves."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrcOptions(ValueOptions):
+    """ORC files say everything themselves."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TextOptions(ValueOptions):
+    """``line_number``: the column that takes the number of each line, from 1; None: there is none."""
+
+    line_number: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class XmlOptions(ValueOptions):
+    """Where the records of an XML file are, and how their parts are named.
+
+    Attributes:
+        row_tag: the elements that are records.
+        attribute_prefix: stands before the name of an attribute.
+        value_tag: name of the text of an element that has attributes or children as well.
+    """
+
+    row_tag: str
+    attribute_prefix: str = "_"
+    value_tag: str = "_VALUE"
+
+
+Options = JsonOptions | CsvOptions | ParquetOptions | AvroOptions | OrcOptions | TextOptions | XmlOptions
 
 
 def parse_options(format_type: FormatType, options: Mapping[str, str]) -> Options:
@@ -78,7 +116,7 @@ def parse_options(format_type: FormatType, options: Mapping[str, str]) -> Option
         UsageError: an unknown option, one that cannot be honoured, one given twice, or a value that makes no sense.
     """
     known = _KNOWN[format_type]
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     seen: set[str] = set()
     for name, text in options.items():
         spelling = _spelling(name, known, format_type)
@@ -89,15 +127,20 @@ def parse_options(format_type: FormatType, options: Mapping[str, str]) -> Option
         value = parse(spelling, text)
         if attribute:
             values[attribute] = value
-    match format_type:
-        case FormatType.JSON:
-            return JsonOptions(**values)  # type: ignore[arg-type]  # each parser yields its attribute's type
-        case FormatType.CSV:
-            return _csv(CsvOptions(**values))  # type: ignore[arg-type]  # likewise
-        case FormatType.PARQUET:
-            return ParquetOptions(**values)  # type: ignore[arg-type]  # likewise
-        case _:
-            assert_never(format_type)
+    return _MADE[format_type](values)
+
+
+def _json(values: dict[str, Any]) -> JsonOptions:
+    """Records at a path are always those of documents."""
+    if values.get("record_path") and values.setdefault("multi_line", True) is False:
+        raise _refused("recordPath", "it leads into a document: leave multiLine out, or set it to true")
+    return JsonOptions(**values)
+
+
+def _xml(values: dict[str, Any]) -> XmlOptions:
+    if "row_tag" not in values:
+        raise _refused("rowTag", "it is required: the tag of the elements that are records, such as book")
+    return XmlOptions(**values)
 
 
 def _csv(options: CsvOptions) -> CsvOptions:
@@ -164,6 +207,20 @@ def _character_or_none(name: str, text: str) -> str | None:
     return _character(name, text) if text else None
 
 
+def _named(name: str, text: str) -> str:
+    if not text or any(character.isspace() or character in "<>/&" for character in text):
+        raise _refused(name, f"must be a name, without blanks and without < > / &, not {text!r}")
+    return text
+
+
+def _path(name: str, text: str) -> tuple[str, ...]:
+    """Keys with points between them, such as ``detail.Records``."""
+    keys = tuple(text.split("."))
+    if not all(keys):
+        raise _refused(name, f"must be keys with points between them, such as Records or detail.items, not {text!r}")
+    return keys
+
+
 def _text(name: str, text: str) -> str:
     if "\n" in text or "\r" in text:
         raise _refused(name, "must not hold a line end")
@@ -185,7 +242,7 @@ _VALUES: _Known = {
     _SOURCE_ROW: ("source_row", _flag),
 }
 _KNOWN: dict[FormatType, _Known] = {
-    FormatType.JSON: {"multiLine": ("multi_line", _flag), **_VALUES},
+    FormatType.JSON: {"multiLine": ("multi_line", _flag), "recordPath": ("record_path", _path), **_VALUES},
     FormatType.CSV: {
         "sep": ("sep", _character),
         "delimiter": ("sep", _character),
@@ -200,4 +257,23 @@ _KNOWN: dict[FormatType, _Known] = {
         **_VALUES,
     },
     FormatType.PARQUET: {_SOURCE_ROW: ("source_row", _flag)},
+    FormatType.AVRO: {_SOURCE_ROW: ("source_row", _flag)},
+    FormatType.ORC: {_SOURCE_ROW: ("source_row", _flag)},
+    FormatType.TEXT: {"lineNumber": ("line_number", _named), "encoding": ("encoding", _encoding)},
+    FormatType.XML: {
+        "rowTag": ("row_tag", _named),
+        "attributePrefix": ("attribute_prefix", _named),
+        "valueTag": ("value_tag", _named),
+        **_VALUES,
+    },
 }
+_MADE: dict[FormatType, Callable[[dict[str, Any]], Options]] = {
+    FormatType.JSON: _json,
+    FormatType.CSV: lambda values: _csv(CsvOptions(**values)),
+    FormatType.PARQUET: lambda values: ParquetOptions(**values),
+    FormatType.AVRO: lambda values: AvroOptions(**values),
+    FormatType.ORC: lambda values: OrcOptions(**values),
+    FormatType.TEXT: lambda values: TextOptions(**values),
+    FormatType.XML: _xml,
+}
+"""The options of each format, from the values of their attributes."""

@@ -27,7 +27,7 @@ def check(
                 )
     elif format_type not in RECORD_BY_RECORD:
         raise UsageError(
-            f"on_bad_record {policy}: {format_type} is read as a whole, and a file that does not fit fails as a whole: "
+            f"on_bad_record {policy}: {format_type} files that do not fit fail as a whole: "
             "only fail_file can be honoured",
             field="on_bad_record",
         )

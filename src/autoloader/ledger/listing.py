@@ -12,7 +12,8 @@ What a listed object means:
     known, other etag, never loaded     DISCOVERED, a new version with no retries behind it
     known, other etag, loaded before    ``on_changed_file``: DISCOVERED (replace, append), SKIPPED (ignore),
                                         FAILED (fail)
-    larger than max_file_size_bytes     SKIPPED instead of DISCOVERED
+    larger than max_file_size_bytes,    SKIPPED instead of DISCOVERED
+    or an archive by its name
 
 Whatever discovery decides by itself (SKIPPED, FAILED, a version that was never tried before a newer one came) is an
 outcome without a load, so that the history of a file has no gap.
@@ -27,7 +28,7 @@ from autoloader.ledger.copying import copied
 from autoloader.ledger.joining import joined_as_sets, joined_by_lookups
 from autoloader.ledger.records import stored_path
 from autoloader.ledger.statement import named
-from autoloader.model import ListingCounts
+from autoloader.model import ARCHIVE, ARCHIVE_ADVICE, ListingCounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,7 +51,8 @@ _LEADS = named(
 _LISTING = {"path": 'text COLLATE "C"', "size_bytes": "bigint", "etag": "text", "modified_at": "timestamptz"}
 _NEWS = """
     CREATE TEMPORARY TABLE news ON COMMIT DROP AS
-    SELECT l.path, l.size_bytes, l.etag, l.modified_at, f.id AS file_id
+    SELECT l.path, l.size_bytes, l.etag, l.modified_at, f.id AS file_id,
+        CASE WHEN l.size_bytes > :max_bytes THEN 'TooLarge' WHEN l.path ~* :archive THEN 'Archive' END AS refusal
     FROM listing l LEFT JOIN processed_files f ON f.ingestion_id = :ingestion_id AND f.file_path = l.path {range}
     WHERE f.id IS NULL
        OR (f.file_etag <> l.etag AND f.status <> 'PROCESSING')
@@ -78,8 +80,10 @@ _MEASURE = named(
     "ANALYZE pg_temp.news",
 )
 
-_TOO_LARGE = """format('the file has %s bytes, more than max_file_size_bytes = %s: raise the limit to load it',
-    n.size_bytes, CAST(:max_bytes AS bigint))"""
+_WHY = """CASE n.refusal
+    WHEN 'TooLarge' THEN format('the file has %s bytes, more than max_file_size_bytes = %s: raise the limit to load it',
+        n.size_bytes, CAST(:max_bytes AS bigint))
+    WHEN 'Archive' THEN CAST(:archive_advice AS text) END"""
 _ADD = named(
     "listing.add",
     "Adds the files never seen before.",
@@ -88,10 +92,7 @@ _ADD = named(
         INSERT INTO processed_files (ingestion_id, run_id, file_path, file_size_bytes, file_modified_at, file_etag,
             status, error_type, error_message, discovered_at)
         SELECT :ingestion_id, :run_id, n.path, n.size_bytes, n.modified_at, n.etag,
-            CASE WHEN n.size_bytes > :max_bytes THEN 'SKIPPED' ELSE 'DISCOVERED' END,
-            CASE WHEN n.size_bytes > :max_bytes THEN 'TooLarge' END,
-            CASE WHEN n.size_bytes > :max_bytes THEN {_TOO_LARGE} END,
-            now()
+            CASE WHEN n.refusal IS NULL THEN 'DISCOVERED' ELSE 'SKIPPED' END, n.refusal, {_WHY}, now()
         FROM news n WHERE n.file_id IS NULL ORDER BY n.path
         ON CONFLICT (ingestion_id, file_path) DO NOTHING
         RETURNING status
@@ -102,13 +103,13 @@ _ADD = named(
 )
 _NOTE_SKIPPED = named(
     "listing.note_skipped",
-    "Notes new files that are too large in their history.",
+    "Notes new files that are too large, or archives, in their history.",
     """
     INSERT INTO outcomes (file_id, run_id, file_etag, file_size_bytes, file_modified_at, status, error_type,
         error_message)
     SELECT f.id, :run_id, f.file_etag, f.file_size_bytes, f.file_modified_at, f.status, f.error_type, f.error_message
     FROM news n JOIN processed_files f ON f.ingestion_id = :ingestion_id AND f.file_path = n.path
-    WHERE n.file_id IS NULL AND n.size_bytes > :max_bytes""",
+    WHERE n.file_id IS NULL AND n.refusal IS NOT NULL""",
 )
 _HOLD = named(
     "listing.hold",
@@ -135,21 +136,21 @@ _CHANGE = named(
             CASE WHEN f.file_etag = n.etag AND f.status = 'DISCOVERED' THEN 'wait'
                  WHEN f.ever_loaded AND :on_changed_file = 'ignore' THEN 'ignore'
                  WHEN f.ever_loaded AND :on_changed_file = 'fail' THEN 'refuse'
-                 WHEN n.size_bytes > :max_bytes THEN 'skip'
+                 WHEN n.refusal IS NOT NULL THEN 'skip'
                  ELSE 'wait' END AS word,
-            {_TOO_LARGE} AS too_large
+            n.refusal, {_WHY} AS why
         FROM processed_files f JOIN news n ON f.id = n.file_id WHERE f.status <> 'PROCESSING'
     ), changed AS (
         UPDATE processed_files f SET
             run_id = :run_id, file_etag = v.etag, file_size_bytes = v.size_bytes, file_modified_at = v.modified_at,
             status = CASE v.word WHEN 'wait' THEN 'DISCOVERED' WHEN 'refuse' THEN 'FAILED' ELSE 'SKIPPED' END,
             error_type = CASE v.word WHEN 'ignore' THEN 'ChangedIgnored' WHEN 'refuse' THEN 'ChangedRefused'
-                WHEN 'skip' THEN 'TooLarge' END,
+                WHEN 'skip' THEN v.refusal END,
             error_message = CASE v.word
                 WHEN 'ignore' THEN 'an earlier version is in the table, and on_changed_file is ignore'
                 WHEN 'refuse' THEN 'an earlier version is in the table, and on_changed_file is fail: '
                     'retry the file to load this version in place of the earlier one'
-                WHEN 'skip' THEN v.too_large END,
+                WHEN 'skip' THEN v.why END,
             discovered_at = CASE WHEN v.other THEN now() ELSE f.discovered_at END,
             retry_count = CASE WHEN v.other THEN 0 ELSE f.retry_count END,
             deferred = false, load_id = NULL, snapshot_id = NULL, processing_started_at = NULL, processed_at = NULL,
@@ -216,7 +217,13 @@ def record_listing(
         raise LeaseLost(f"worker {worker} does not lead run {run_id} any more: another one lists the bucket")
     rows = [(stored_path(o.path), o.size_bytes, o.etag, o.modified_at) for o in objects]
     copied(conn, "listing", _LISTING, rows)
-    values = {"ingestion_id": ingestion.id, "run_id": run_id, "max_bytes": ingestion.max_file_size_bytes}
+    values: dict[str, int | str] = {
+        "ingestion_id": ingestion.id,
+        "run_id": run_id,
+        "max_bytes": ingestion.max_file_size_bytes,
+        "archive": ARCHIVE,
+        "archive_advice": ARCHIVE_ADVICE,
+    }
     _gather_news(conn, [row[0] for row in rows], values, few=len(rows) <= looked_up)
     news = conn.scalar(_COUNT) or 0
     counts = ListingCounts(listed=len(rows), unchanged=len(rows) - news)
@@ -228,7 +235,7 @@ def record_listing(
     return counts
 
 
-def _gather_news(conn: Connection, paths: Sequence[str], values: dict[str, int], *, few: bool) -> None:
+def _gather_news(conn: Connection, paths: Sequence[str], values: dict[str, int | str], *, few: bool) -> None:
     if few:
         with joined_by_lookups(conn):
             conn.execute(_NEWS_BY_PATH, values)
@@ -237,7 +244,7 @@ def _gather_news(conn: Connection, paths: Sequence[str], values: dict[str, int],
             conn.execute(_NEWS_BY_RANGE, values | {"first": min(paths), "last": max(paths)})
 
 
-def _act(conn: Connection, ingestion: Ingestion, values: dict[str, int]) -> ListingCounts:
+def _act(conn: Connection, ingestion: Ingestion, values: dict[str, int | str]) -> ListingCounts:
     conn.execute(_MEASURE)
     added = conn.execute(_ADD, values).one()
     if added.waiting or added.skipped:

@@ -5,6 +5,8 @@ Nothing here does anything; every other room speaks in these words.
 
 from autoloader.model.access import Scope, Token
 from autoloader.model.files import (
+    ARCHIVE,
+    ARCHIVE_ADVICE,
     LOAD_ID,
     LOADED_AT,
     METADATA_COLUMNS,
@@ -54,6 +56,8 @@ from autoloader.model.verifying import (
 )
 
 __all__ = [
+    "ARCHIVE",
+    "ARCHIVE_ADVICE",
     "DEFAULT_MAX_FILE_SIZE_BYTES",
     "DEFAULT_MAX_RETRIES",
     "DEFAULT_TENANT",

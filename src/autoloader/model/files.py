@@ -20,6 +20,10 @@ SOURCE_ROW = "_source_row"
 METADATA_COLUMNS = (SOURCE_FILE, SOURCE_MODIFIED_AT, LOAD_ID, LOADED_AT)
 """Columns on every row of every table we load: STRING, TIMESTAMP, STRING, TIMESTAMP."""
 
+ARCHIVE = r"\.(zip|7z|rar|tar|(tar\.|t)(gz|bz2|xz|zst))$"
+"""What the name of an archive ends in, whatever its case; for Python and for PostgreSQL."""
+ARCHIVE_ADVICE = "an archive is not loaded: unpack it in the bucket, so that each member is a file of its own"
+
 
 class FileStatus(StrEnum):
     """What became of the current version of a file.

@@ -28,11 +28,15 @@ class IngestionStatus(StrEnum):
 
 
 class FormatType(StrEnum):
-    """Formats the embedded engine reads."""
+    """Formats that are read."""
 
     JSON = "json"
     CSV = "csv"
     PARQUET = "parquet"
+    AVRO = "avro"
+    ORC = "orc"
+    TEXT = "text"
+    XML = "xml"
 
 
 class WriteMode(StrEnum):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _LENIENT = json.JSONDecoder()
 """Finds the end of an element that our decoder refuses: a key comes twice, NaN."""
-_BLANKS = re.compile(r"[ \t\r\n]*")
+BLANKS = re.compile(r"[ \t\r\n]*")
 
 
 class DocumentReader:
@@ -49,13 +49,13 @@ class DocumentReader:
         self._write = write
         self._decode = codecs.getincrementaldecoder("utf-8")("strict").decode
         self._text = ""
-        self._value: object = None
         self._at = 0
         self._elements = 0
         self._in_array = False
         self._comma_due = False
         self._value_due = False
         self._worth_a_try = 0
+        self._last = False
 
     def begin(self, block: bytes) -> tuple[bytes, int]:
         """A document has nothing before its first bracket."""
@@ -75,13 +75,18 @@ class DocumentReader:
             self._text = self._text[self._at :] + self._decode(block, last)
         except UnicodeDecodeError:
             raise self._bad("it is not UTF-8") from None
-        self._at = 0
+        self._at, self._last = 0, last
         while self._on_element():
-            element = self._element(last=last)
+            element = self._element()
             if element is None:
                 return
             yield element
-        if last and self._in_array:
+        if last:
+            self._end()
+
+    def _end(self) -> None:
+        """The file ends here."""
+        if self._in_array:
             raise self._bad("the array is not closed: the file is truncated")
 
     def _bad(self, why: str) -> BadRecord:
@@ -91,7 +96,7 @@ class DocumentReader:
     def _on_element(self) -> bool:
         """Step over blanks, brackets and commas; whether an element stands next."""
         while True:
-            self._at = _BLANKS.match(self._text, self._at).end()  # type: ignore[union-attr]  # it matches the empty text
+            self._at = BLANKS.match(self._text, self._at).end()  # type: ignore[union-attr]  # it matches the empty text
             if self._at == len(self._text):
                 return False
             if not self._step(self._text[self._at]):
@@ -113,50 +118,68 @@ class DocumentReader:
             return True
         return False
 
-    def _element(self, *, last: bool) -> Found | None:
+    def _element(self) -> Found | None:
         """The element at hand, good or bad; None when more bytes are needed to tell."""
+        found = self._decoded()
+        if found is None:
+            return None
+        value, end = found
+        number, text = self._elements + 1, self._text[self._at : end]
+        judged = self._judged(value, text, number)
+        self._at, self._elements = end, number
+        self._comma_due, self._value_due = self._in_array, False
+        return judged
+
+    def _value_at_hand(self) -> tuple[Any, int] | None:
+        """The value at hand, checked, and where it ends; None when more bytes are needed to tell."""
+        found = self._decoded()
+        if found is None:
+            return None
+        value, end = found
+        try:
+            if isinstance(value, NotJson):
+                raise value
+            refuse_lone_surrogates(self._text[self._at : end], value)
+        except NotJson as error:
+            raise self._bad(str(error)) from None
+        self._too_large(end - self._at)
+        return value, end
+
+    def _decoded(self) -> tuple[Any, int] | None:
+        """The value at hand, or why it is JSON only by its brackets, and where it ends; None: more bytes are needed."""
         ahead = len(self._text) - self._at
-        if not last and ahead < self._worth_a_try:
+        if not self._last and ahead < self._worth_a_try:
             return None
         try:
-            end = self._decoded_to()
+            try:
+                value, end = DECODER.raw_decode(self._text, self._at)
+            except NotJson as error:
+                value, end = error, _LENIENT.raw_decode(self._text, self._at)[1]
         except json.JSONDecodeError as error:
-            self._wait_or_refuse(f"{error.msg} after {error.pos - self._at} characters", ahead, last=last)
+            self._wait_or_refuse(f"{error.msg} after {error.pos - self._at} characters", ahead)
             return None
         except RecursionError:
             raise self._bad("it is nested too deeply") from None
         self._worth_a_try = 0
-        number, text = self._elements + 1, self._text[self._at : end]
-        found = self._judged(text, number)
-        self._at, self._elements = end, number
-        self._comma_due, self._value_due = self._in_array, False
-        return found
+        return value, end
 
-    def _decoded_to(self) -> int:
-        """Where the element at hand ends; it is parsed, unless it is JSON only by its brackets."""
-        try:
-            self._value, end = DECODER.raw_decode(self._text, self._at)
-        except NotJson as error:
-            self._value, end = error, _LENIENT.raw_decode(self._text, self._at)[1]
-        return end
-
-    def _judged(self, text: str, number: int) -> Found:
-        if isinstance(self._value, NotJson) or len(text) > RECORD_LIMIT_BYTES:
-            why = str(self._value) if isinstance(self._value, NotJson) else "it is over 16 MiB; split it"
+    def _judged(self, value: Any, text: str, number: int) -> Found:  # noqa: ANN401  JSON is any value
+        if isinstance(value, NotJson) or len(text) > RECORD_LIMIT_BYTES:
+            why = str(value) if isinstance(value, NotJson) else "it is over 16 MiB; split it"
             return malformed(why, unit="element", number=number, raw=excerpt(text))
         try:
-            refuse_lone_surrogates(text, self._value)
-            written = canonical_or_bad(self._write, self._value, unit="element", number=number, raw=text)
+            refuse_lone_surrogates(text, value)
+            written = canonical_or_bad(self._write, value, unit="element", number=number, raw=text)
         except NotJson as error:
             return malformed(str(error), unit="element", number=number, raw=excerpt(text))
         except BadRecord as error:
             return error
         return number, written, text
 
-    def _wait_or_refuse(self, why: str, ahead: int, *, last: bool) -> None:
+    def _wait_or_refuse(self, why: str, ahead: int) -> None:
         """A text that is not JSON may only be cut off: wait until twice as much is there, up to the record limit."""
         self._too_large(ahead)
-        if last:
+        if self._last:
             raise self._bad(why)
         self._worth_a_try = 2 * ahead
 

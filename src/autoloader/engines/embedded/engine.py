@@ -19,15 +19,19 @@ import pyarrow as pa
 
 from autoloader.engines import Progress
 from autoloader.engines.embedded import sql
+from autoloader.engines.embedded.avro_files import avro_to_parquet
+from autoloader.engines.embedded.compression import MOST_TIMES
 from autoloader.engines.embedded.fetch import Fetcher
+from autoloader.engines.embedded.orc_files import orc_to_parquet
 from autoloader.engines.embedded.parquet_files import ParquetRoute
 from autoloader.engines.embedded.rejects import Rejecting
 from autoloader.engines.embedded.statement import FILES, TableColumns
 from autoloader.engines.embedded.text_files import TextRoute
 from autoloader.engines.embedded.tools import Tools
+from autoloader.engines.embedded.width import means_for
 from autoloader.engines.embedded.writing import ParquetWriter
-from autoloader.engines.options import ParquetOptions, parse_options
-from autoloader.errors import LeaseLost
+from autoloader.engines.options import AvroOptions, OrcOptions, ParquetOptions, parse_options
+from autoloader.errors import LeaseLost, MemoryShort
 from autoloader.failpoints import Step, reached
 from autoloader.model import FileStatus, Outcome
 
@@ -38,12 +42,13 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from autoloader.engines import Work
+    from autoloader.engines.embedded.width import Means
     from autoloader.engines.embedded.writing import Written
     from autoloader.errors import FileError
     from autoloader.model import ClaimedFile, Made
 
 _BATCH_BYTES = 128 * 1024**2
-_COMPRESSED = re.compile(r"\.(gz|gzip|zst|zstd)$", re.IGNORECASE)
+_COMPRESSED = re.compile(r"\.(gz|gzip|zst|zstd|bz2|xz)$", re.IGNORECASE)
 _INFLATION = 8
 
 Numbered = "tuple[int, ClaimedFile]"
@@ -93,18 +98,28 @@ class EmbeddedEngine:
         threads: of DuckDB.
         fetch_concurrency: requests under way at once.
         spool_bytes: how many bytes of files lie in the spool; one larger file is spooled alone.
+        most_times: how many times its stored size a compressed file may unpack to.
     """
 
-    def __init__(self, memory_limit: str, threads: int, fetch_concurrency: int, spool_bytes: int) -> None:
+    def __init__(
+        self,
+        memory_limit: str,
+        threads: int,
+        fetch_concurrency: int,
+        spool_bytes: int,
+        most_times: int = MOST_TIMES,
+    ) -> None:
         self._memory_limit = memory_limit
         self._threads = threads
         self._fetch_concurrency = fetch_concurrency
+        self._most_times = most_times
         self._batch_bytes = max(1, min(_BATCH_BYTES, spool_bytes // 2))
 
     def prepare(self, work: Work, put: Callable[[Made], None], report: Callable[[Progress], None]) -> Sequence[Outcome]:
         """See ``Engine.prepare``."""
+        means = means_for(work.shape.schema.columns, self._threads)
         with (
-            closing(self._connected(work)) as connection,
+            closing(sql.connected(work.spool, self._memory_limit, means.threads)) as connection,
             ThreadPoolExecutor(self._fetch_concurrency, "fetch") as fetching,
             ThreadPoolExecutor(1, "screen") as screening,
             ThreadPoolExecutor(1, "parse") as parsing,
@@ -112,7 +127,7 @@ class EmbeddedEngine:
         ):
             connection.register("given", _files_table(work.files))
             connection.execute(f"CREATE TABLE {FILES} AS FROM given").fetchall()
-            tools = _tools(work, connection, fetching, screening)
+            tools = self._tools(work, connection, means, fetching, screening)
             route = _route(work, tools)
             line = _AssemblyLine(work, parsing, putting, put, report)
             try:
@@ -133,17 +148,31 @@ class EmbeddedEngine:
     def abandon(self, load_id: UUID) -> None:
         """Nothing is left of a load when its process is gone."""
 
-    def _connected(self, work: Work) -> duckdb.DuckDBPyConnection:
-        connection = duckdb.connect(
-            config={
-                "memory_limit": self._memory_limit,
-                "threads": self._threads,
-                "temp_directory": str(work.spool / "overflow"),
-                "preserve_insertion_order": False,
-            }
+    def _tools(
+        self,
+        work: Work,
+        connection: duckdb.DuckDBPyConnection,
+        means: Means,
+        fetching: ThreadPoolExecutor,
+        screening: ThreadPoolExecutor,
+    ) -> Tools:
+        numbered = parse_options(work.reading.format_type, work.reading.options).source_row
+        columns = TableColumns(work.shape, work.reading.schema, work.load_id, work.loaded_at, source_row=numbered)
+        numbers = itertools.count()
+
+        def new_path() -> Path:
+            return work.spool / f"segment-{next(numbers)}"
+
+        return Tools(
+            connection=connection,
+            schema=work.reading.schema,
+            writer=ParquetWriter(connection, work.shape, columns, work.spool, means.row_group),
+            fetcher=Fetcher(work.store, fetching),
+            rejecting=Rejecting(work.reading.bad_records, new_path),
+            screening=screening,
+            new_path=new_path,
+            most_times=self._most_times,
         )
-        sql.begin(connection)
-        return connection
 
 
 def batches(files: Sequence[ClaimedFile], limit: int) -> Iterator[list[tuple[int, ClaimedFile]]]:
@@ -175,32 +204,17 @@ def _files_table(files: Sequence[ClaimedFile]) -> pa.Table:
     )
 
 
-def _tools(
-    work: Work, connection: duckdb.DuckDBPyConnection, fetching: ThreadPoolExecutor, screening: ThreadPoolExecutor
-) -> Tools:
-    numbered = parse_options(work.reading.format_type, work.reading.options).source_row
-    columns = TableColumns(work.shape, work.reading.schema, work.load_id, work.loaded_at, source_row=numbered)
-    numbers = itertools.count()
-
-    def new_path() -> Path:
-        return work.spool / f"segment-{next(numbers)}"
-
-    return Tools(
-        connection=connection,
-        schema=work.reading.schema,
-        writer=ParquetWriter(connection, work.shape, columns, work.spool),
-        fetcher=Fetcher(work.store, fetching),
-        rejecting=Rejecting(work.reading.bad_records, new_path),
-        screening=screening,
-        new_path=new_path,
-    )
-
-
 def _route(work: Work, tools: Tools) -> Route:
     options = parse_options(work.reading.format_type, work.reading.options)
-    if isinstance(options, ParquetOptions):
-        return ParquetRoute(tools, source_row=options.source_row)
-    return TextRoute(tools, options)
+    match options:
+        case ParquetOptions():
+            return ParquetRoute(tools, source_row=options.source_row)
+        case AvroOptions():
+            return ParquetRoute(tools, avro_to_parquet, source_row=options.source_row)
+        case OrcOptions():
+            return ParquetRoute(tools, orc_to_parquet, source_row=options.source_row)
+        case _:
+            return TextRoute(tools, options)
 
 
 class _AssemblyLine:
@@ -262,7 +276,14 @@ class _AssemblyLine:
     def _parse(self, spooled: Spooled) -> None:
         for done in self._puts:
             done.result()
-        written = spooled.parse()
+        try:
+            written = spooled.parse()
+        except duckdb.OutOfMemoryException:
+            columns = len(self._work.shape.schema.columns)
+            raise MemoryShort(
+                f"The parser needs more memory than it may have for a table of {columns:,} columns: raise "
+                "AUTOLOADER_MEMORY_LIMIT, or load fewer columns."
+            ) from None
         spooled.remove()
         self._puts = [self._putting.submit(self._put, data_file) for data_file in (written.files if written else [])]
         verdicts = spooled.verdicts()

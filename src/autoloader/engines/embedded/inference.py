@@ -13,11 +13,22 @@ from typing import TYPE_CHECKING, Self, assert_never
 import duckdb
 
 from autoloader.engines.embedded import values
+from autoloader.engines.embedded.avro_files import avro_columns
 from autoloader.engines.embedded.evidence import Place
-from autoloader.engines.embedded.parquet_schema import schema_of_parquet
+from autoloader.engines.embedded.orc_files import orc_columns
 from autoloader.engines.embedded.samples import records
 from autoloader.engines.embedded.sql import SESSION
-from autoloader.engines.options import CsvOptions, JsonOptions, ParquetOptions
+from autoloader.engines.embedded.typed_schema import parquet_columns, schema_of_typed
+from autoloader.engines.fitting import text_schema
+from autoloader.engines.options import (
+    AvroOptions,
+    CsvOptions,
+    JsonOptions,
+    OrcOptions,
+    ParquetOptions,
+    TextOptions,
+    XmlOptions,
+)
 from autoloader.errors import UsageError
 from autoloader.schema.names import FIELD, MOST_DIGITS
 from autoloader.schema.parse import check_schema
@@ -48,7 +59,8 @@ def infer_schema(samples: Sequence[Path], format_type: FormatType, options: Opti
 
     Raises:
         UsageError: there is no sample or no readable record in it, its columns cannot be told (CSV without a header, a
-            Parquet type that has no column type, files that contradict each other), or no table could have them.
+            type of Parquet, Avro or ORC that has no column type, files that contradict each other), or no table could
+            have them.
     """
     if not samples:
         raise UsageError(
@@ -57,8 +69,14 @@ def infer_schema(samples: Sequence[Path], format_type: FormatType, options: Opti
         )
     match options:
         case ParquetOptions():
-            schema = schema_of_parquet(samples)
-        case JsonOptions() | CsvOptions():
+            schema = schema_of_typed(samples, parquet_columns, "Parquet")
+        case AvroOptions():
+            schema = schema_of_typed(samples, avro_columns, "Avro")
+        case OrcOptions():
+            schema = schema_of_typed(samples, orc_columns, "ORC")
+        case TextOptions():
+            schema = text_schema(options)
+        case JsonOptions() | CsvOptions() | XmlOptions():
             schema = _schema_of_text(samples, options)
         case _:
             assert_never(options)
@@ -72,15 +90,14 @@ def infer_schema(samples: Sequence[Path], format_type: FormatType, options: Opti
     return schema
 
 
-def _schema_of_text(samples: Sequence[Path], options: JsonOptions | CsvOptions) -> Schema:
+def _schema_of_text(samples: Sequence[Path], options: JsonOptions | CsvOptions | XmlOptions) -> Schema:
     if isinstance(options, CsvOptions) and not options.header:
         raise UsageError(
             "no schema: CSV files without a header need a schema_json, in the order of the fields", field=FIELD
         )
     top = Place()
-    for sample in samples:
-        for record in records(sample, options):
-            top.see(record)
+    for record in records(samples, options):
+        top.see(record)
     with _Judge(options) as judge:
         return Schema(tuple(Column(name, judge.type(place)) for name, place in top.fields.items()))
 
@@ -88,7 +105,7 @@ def _schema_of_text(samples: Sequence[Path], options: JsonOptions | CsvOptions) 
 class _Judge:
     """Decides what a place holds by asking the contract about its texts."""
 
-    def __init__(self, options: JsonOptions | CsvOptions) -> None:
+    def __init__(self, options: JsonOptions | CsvOptions | XmlOptions) -> None:
         self._options = options
         self._connection = duckdb.connect()
         for statement in SESSION:

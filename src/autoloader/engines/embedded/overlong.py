@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from autoloader.engines.embedded.streams import BLOCK_BYTES, RAW_BYTES
+from autoloader.engines.embedded.compression import BLOCK_BYTES
+from autoloader.engines.embedded.streams import RAW_BYTES
 from autoloader.engines.forms import RECORD_LIMIT_BYTES
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import duckdb
 import pyarrow as pa
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from autoloader.engines.embedded.tools import Tools
     from autoloader.engines.embedded.writing import Written
     from autoloader.model import ClaimedFile
+    from autoloader.schema.types import Schema
 
 
 @dataclass(slots=True)
@@ -45,16 +46,32 @@ class ParquetIntake:
     found: tuple[str | None, ...] = ()
 
 
+class Convert(Protocol):
+    """Writes a file of another format down as Parquet, in bounded memory."""
+
+    def __call__(self, source: Path, target: Path, schema: Schema) -> None:
+        """Write those columns of ``source`` that the schema asks for into ``target``.
+
+        Raises:
+            FileUnreadable: it is not of the format, or is broken or truncated.
+            TypeMismatch: the type of a column cannot become that of the schema without loss.
+            SpoolFull: no room on the disk.
+        """
+        ...
+
+
 class ParquetRoute:
-    """Spools Parquet files as they are.
+    """Spools Parquet files as they are, and files of a format that can be converted as Parquet.
 
     Args:
         tools: of the load.
+        convert: from the format to Parquet; None: they are Parquet.
         source_row: whether each row is to be numbered.
     """
 
-    def __init__(self, tools: Tools, *, source_row: bool) -> None:
+    def __init__(self, tools: Tools, convert: Convert | None = None, *, source_row: bool) -> None:
         self._tools = tools
+        self._convert = convert
         self._source_row = source_row
 
     def spool(self, files: Sequence[tuple[int, ClaimedFile]], fetched: Callable[[int], None]) -> SpooledParquet:
@@ -90,6 +107,7 @@ class ParquetRoute:
         if intake.error is not None or intake.path.stat().st_size == 0:
             return
         try:
+            self._take_up(intake)
             with pq.ParquetFile(intake.path) as parquet:
                 intake.found = check_columns(parquet.schema_arrow, self._tools.schema)
                 intake.records = parquet.metadata.num_rows
@@ -97,6 +115,16 @@ class ParquetRoute:
             intake.error = FileUnreadable(f"the file is not Parquet, or is broken or truncated: {_first_line(error)}")
         except FileError as error:
             intake.error = error
+
+    def _take_up(self, intake: ParquetIntake) -> None:
+        """The file as Parquet, in place of what it was."""
+        if self._convert is None:
+            return
+        source, intake.path = intake.path, self._tools.new_path()
+        try:
+            self._convert(source, intake.path, self._tools.schema)
+        finally:
+            source.unlink()
 
 
 def _whole(stream: Iterator[bytes]) -> Iterator[bytes]:

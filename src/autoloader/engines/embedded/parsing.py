@@ -64,6 +64,8 @@ class Parser:
         while any(intake.records for intake in batch.files.values()):
             try:
                 written = self._tools.writer.write(self._good(batch))
+            except duckdb.OutOfMemoryException:
+                raise
             except (duckdb.Error, UnicodeDecodeError) as error:
                 self._settle(self._suspects(batch, error, blames), batch)
                 blames += 1

@@ -8,37 +8,42 @@ from typing import TYPE_CHECKING
 
 from autoloader.engines.embedded.csv_files import CsvDialect, CsvReader
 from autoloader.engines.embedded.documents import DocumentReader
+from autoloader.engines.embedded.record_path import PathReader
 from autoloader.engines.embedded.streams import text
 from autoloader.engines.embedded.strict_json import NotJson, parsed
-from autoloader.engines.options import CsvOptions
+from autoloader.engines.embedded.xml_files import XmlReader
+from autoloader.engines.embedded.xml_shapes import Shape
+from autoloader.engines.options import CsvOptions, JsonOptions, XmlOptions
 from autoloader.errors import BadRecord, FileUnreadable, UsageError
 from autoloader.schema.names import FIELD
 from autoloader.schema.types import Column, Scalar, Schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
     from typing import Any
 
     from autoloader.engines.embedded.readers import Found
-    from autoloader.engines.options import JsonOptions
 
 
-def records(sample: Path, options: JsonOptions | CsvOptions) -> Iterator[dict[str, Any]]:
-    """Every readable record of one file; those of CSV hold strings only, absent where a field is NULL.
+def records(samples: Sequence[Path], options: JsonOptions | CsvOptions | XmlOptions) -> Iterator[dict[str, Any]]:
+    """Every readable record of all files; those of CSV hold strings only, absent where a field is NULL.
 
     A file that is no text, and what follows a record that breaks the file's structure, is left out.
 
     Raises:
         UsageError: a CSV header names a column twice, or names none.
     """
-    data = _readable(sample, options.encoding)
-    if isinstance(options, CsvOptions):
-        yield from _csv(data, options)
-    elif options.multi_line:
-        yield from _document(data)
-    else:
-        yield from _lines(data)
+    texts = (_readable(sample, options.encoding) for sample in samples)
+    match options:
+        case XmlOptions():
+            yield from _xml(texts, options)
+        case CsvOptions():
+            for data in texts:
+                yield from _csv(data, options)
+        case JsonOptions():
+            for data in texts:
+                yield from _document(data, options) if options.multi_line else _lines(data)
 
 
 def _readable(sample: Path, encoding: str) -> bytes:
@@ -59,14 +64,16 @@ def _lines(data: bytes) -> Iterator[dict[str, Any]]:
             yield record
 
 
-def _document(data: bytes) -> Iterator[dict[str, Any]]:
+def _document(data: bytes, options: JsonOptions) -> Iterator[dict[str, Any]]:
     found: list[dict[str, Any]] = []
 
     def keep(record: dict[str, Any]) -> str:
         found.append(record)
         return ""
 
-    yield from _until_broken(DocumentReader(keep).exact(data, 1, last=True), found)
+    path = options.record_path
+    reader = PathReader(keep, path) if path else DocumentReader(keep)
+    yield from _until_broken(reader.exact(data, 1, last=True), found)
 
 
 def _until_broken(numbered: Iterator[Found], found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -76,6 +83,23 @@ def _until_broken(numbered: Iterator[Found], found: list[dict[str, Any]]) -> Ite
             found.clear()
     except BadRecord:
         yield from found
+
+
+def _xml(texts: Iterable[bytes], options: XmlOptions) -> Iterator[dict[str, Any]]:
+    """All records, each element in the form that fits all of its name: so they are held together."""
+    seen: list[dict[str, Any]] = []
+    for data in texts:
+        found: list[dict[str, Any]] = []
+
+        def keep(record: dict[str, Any], found: list[dict[str, Any]] = found) -> str:
+            found.append(record)
+            return ""
+
+        seen += _until_broken(XmlReader(options, None, keep).exact(data, 1, last=True), found)
+    shape = Shape(options.value_tag)
+    for record in seen:
+        shape.see(record)
+    yield from (shape.formed(record) for record in seen)
 
 
 def _csv(data: bytes, options: CsvOptions) -> Iterator[dict[str, Any]]:

@@ -1,17 +1,32 @@
-"""How names and texts become SQL for DuckDB: the only place that quotes."""
+"""How names and texts become SQL for DuckDB, the only place that quotes; and the connections it runs on."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import duckdb
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    import duckdb
+    from pathlib import Path
 
 SESSION = ("SET TimeZone = 'UTC'", "SET enable_progress_bar = false")
 """Statements every connection runs before it uses SQL from this package: a text without a zone is UTC, and what DuckDB
 prints on stdout while it works would end up in the answers of our commands."""
+
+
+def connected(spool: Path, memory_limit: str, threads: int) -> duckdb.DuckDBPyConnection:
+    """A database of its own in memory, which overflows into the spool; its session has begun."""
+    connection = duckdb.connect(
+        config={
+            "memory_limit": memory_limit,
+            "threads": threads,
+            "temp_directory": str(spool / "overflow"),
+            "preserve_insertion_order": False,
+        }
+    )
+    begin(connection)
+    return connection
 
 
 def begin(connection: duckdb.DuckDBPyConnection) -> None:

@@ -11,10 +11,14 @@ from autoloader.engines.embedded.csv_files import CsvDialect, CsvReader
 from autoloader.engines.embedded.documents import DocumentReader
 from autoloader.engines.embedded.ndjson import NdjsonReader
 from autoloader.engines.embedded.parsing import Parser
+from autoloader.engines.embedded.plain_text import TextReader
+from autoloader.engines.embedded.record_path import PathReader
 from autoloader.engines.embedded.screen import Screen, ndjson_pattern
 from autoloader.engines.embedded.strict_json import canonical_record
 from autoloader.engines.embedded.tags import draw_tags
-from autoloader.engines.options import CsvOptions, JsonOptions
+from autoloader.engines.embedded.xml_files import XmlReader
+from autoloader.engines.fitting import text_column
+from autoloader.engines.options import CsvOptions, JsonOptions, TextOptions, XmlOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -40,21 +44,31 @@ class TextRoute:
     def __init__(self, tools: Tools, options: Options) -> None:
         self._tools = tools
         self._encoding = options.encoding
+        lines = not isinstance(options, XmlOptions) and not (isinstance(options, JsonOptions) and options.multi_line)
+        by_line = overlong.blocks if tools.rejecting.tolerant else streams.blocks
+        self._pieces = by_line if lines else streams.pieces
         self._tags = draw_tags(tools.schema.names)
         self._parser = Parser(tools, options, self._tags)
         self._new_reader = self._readers(tools.schema, options)
 
     def _readers(self, schema: Schema, options: Options) -> Callable[[], RecordReader]:
-        if isinstance(options, CsvOptions):
-            dialect = CsvDialect(options, schema)
-            return lambda: CsvReader(dialect)
         write = canonical_record(schema.columns)
-        if isinstance(options, JsonOptions) and options.multi_line:
-            return lambda: DocumentReader(write)
-        if options.source_row:
-            # A plain block is read without a look at its lines: nobody would know which is which.
-            return lambda: NdjsonReader(self._tags, None, None, write)
-        screen, stricter = Screen(ndjson_pattern(schema)), bare_pattern(schema, options)
+        match options:
+            case CsvOptions():
+                dialect = CsvDialect(options, schema)
+                return lambda: CsvReader(dialect)
+            case TextOptions(line_number=number):
+                column = text_column(options, schema)
+                return lambda: TextReader(column, number)
+            case XmlOptions():
+                return lambda: XmlReader(options, schema.columns, write)
+            case JsonOptions(record_path=path) if path:
+                return lambda: PathReader(write, path)
+            case JsonOptions(multi_line=True):
+                return lambda: DocumentReader(write)
+        # A plain block is read without a look at its lines: nobody would know which is which.
+        screen = None if options.source_row else Screen(ndjson_pattern(schema))
+        stricter = None if options.source_row else bare_pattern(schema, options)
         bare = None if stricter is None else Screen(stricter)
         return lambda: NdjsonReader(self._tags, screen, bare, write)
 
@@ -74,8 +88,7 @@ class TextRoute:
         return SpooledText(batch, self._parser)
 
     def _cut(self, stream: Iterator[bytes]) -> Iterator[bytes]:
-        cut = overlong.blocks if self._tools.rejecting.tolerant else streams.blocks
-        return cut(streams.text(stream, self._encoding))
+        return self._pieces(streams.text(stream, self._encoding, most_times=self._tools.most_times))
 
 
 class SpooledText:

@@ -30,6 +30,7 @@ class Tools:
         rejecting: what becomes of bad records.
         screening: where blocks are screened.
         new_path: gives a fresh path in the spool.
+        most_times: how many times its stored size a compressed file may unpack to.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -39,3 +40,4 @@ class Tools:
     rejecting: Rejecting
     screening: Executor
     new_path: Callable[[], Path]
+    most_times: int

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 _BUCKETED = "autoloader_bucketed"
 _ROWS_AT_ONCE = 32_768
 _PARTITIONED = f"PARTITION_BY ({PARTITION}), WRITE_PARTITION_COLUMNS false"
-_ROW_GROUP = 61_440
-"""Half of DuckDB's default: each of its threads holds one in memory, and a load should fit beside other programs."""
 _LARGEST_FILE = "480MB"
 """DuckDB looks at the size between row groups: a little under the 512 MB that a data file may have."""
 
@@ -46,14 +44,21 @@ class ParquetWriter:
         shape: of the table.
         columns: what is written.
         folder: where the files go until they are put.
+        row_group: rows of one row group.
     """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, shape: TableShape, columns: TableColumns, folder: Path
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        shape: TableShape,
+        columns: TableColumns,
+        folder: Path,
+        row_group: int,
     ) -> None:
         self._connection = connection
         self._columns = columns
         self._folder = folder
+        self._row_group = row_group
         self._numbers = itertools.count()
         self._keys = partition_keys(shape.partition, {column.name: column.type for column in shape.schema.columns})
 
@@ -74,7 +79,7 @@ class ParquetWriter:
 
     def _statement(self, good: str, target: Path) -> str:
         select = self._columns.select(good)
-        options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP}, RETURN_STATS"
+        options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {self._row_group}, RETURN_STATS"
         options += f", FIELD_IDS {self._columns.field_ids}"
         if self._keys:
             select, options = self._partitioned(select), f"{options}, {_PARTITIONED}"

@@ -8,9 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from autoloader.engines.fitting import text_column
 from autoloader.engines.forms import RECORD_LIMIT_BYTES
-from autoloader.engines.options import CsvOptions, JsonOptions, ParquetOptions, parse_options
-from autoloader.engines.spark import delimited, documents, ndjson
+from autoloader.engines.options import (
+    AvroOptions,
+    CsvOptions,
+    JsonOptions,
+    OrcOptions,
+    ParquetOptions,
+    TextOptions,
+    XmlOptions,
+    parse_options,
+)
+from autoloader.engines.spark import delimited, documents, ndjson, plain_text
 from autoloader.engines.spark.parquet import ParquetReader
 from autoloader.engines.spark.sources import files_of
 from autoloader.engines.spark.statement import judged
@@ -25,6 +35,7 @@ if TYPE_CHECKING:
     from autoloader.engines.options import Options
     from autoloader.engines.spark.sources import Source
     from autoloader.model import ClaimedFile
+    from autoloader.schema.types import Schema
 
 _NOT_BLANK = "btrim(value, ' \\t\\r') <> ''"
 _WHOLE_BYTES = RECORD_LIMIT_BYTES
@@ -48,15 +59,12 @@ class Reader(Protocol):
 def reader(work: Work) -> Reader | None:
     """How Spark reads the files of a load; None where only the embedded engine does."""
     options = parse_options(work.reading.format_type, work.reading.options)
-    schema = work.reading.schema
+    # Which line of its file a record is, Spark does not tell for every format.
+    if options.source_row or not _on_spark(options, work.reading.schema):
+        return None
     match options:
-        # Which line of its file a record is, Spark does not tell for every format.
-        case _ if options.source_row or options.encoding not in _DECODED:
-            return None
         case ParquetOptions():
             return ParquetReader(work)
-        case CsvOptions() if not delimited.fits(schema):
-            return None
         case JsonOptions(multi_line=True):
             return _Texts(work, options, whole=True)
         case CsvOptions():
@@ -65,8 +73,24 @@ def reader(work: Work) -> Reader | None:
             return _Texts(work, options, whole=False)
 
 
+def _on_spark(options: Options, schema: Schema) -> bool:
+    match options:
+        case ParquetOptions():
+            return True
+        case AvroOptions() | OrcOptions() | XmlOptions():
+            return False
+        case TextOptions(line_number=number) if number is not None:
+            return False
+        case JsonOptions(record_path=path) if path:
+            return False
+        case CsvOptions() if not delimited.fits(schema):
+            return False
+        case _:
+            return options.encoding in _DECODED
+
+
 class _Texts:
-    """JSON and CSV.
+    """JSON, CSV and plain text.
 
     Args:
         whole: a file is one value; else a line is.
@@ -93,6 +117,9 @@ class _Texts:
                 cut = delimited.from_texts if self._whole else delimited.from_lines
                 doubt = delimited.suspicious(options)
                 return judged(cut(texts, options, schema), self._work, options, record="r", suspicious=doubt)
+            case TextOptions():
+                lines = plain_text.records(texts, text_column(options, schema))
+                return judged(lines, self._work, options, record="r", suspicious=plain_text.suspicious())
             case JsonOptions(multi_line=True):
                 parsed = documents.elements(texts, schema)
                 doubt = documents.suspicious(schema)

@@ -1,4 +1,4 @@
-"""The schema that Parquet footers name, in our types, where every value has a place in one."""
+"""The schema that typed files (Parquet, Avro, ORC) tell, in our types, where every value has a place in one."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from autoloader.errors import UsageError
+from autoloader.errors import FileUnreadable, UsageError
 from autoloader.schema.names import FIELD, MOST_DIGITS
 from autoloader.schema.printing import type_ddl
 from autoloader.schema.types import Array, Column, Decimal, Map, Scalar, Schema, Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from autoloader.schema.types import DataType
@@ -39,49 +39,67 @@ _WIDER = {(Scalar.INT, Scalar.BIGINT), (Scalar.FLOAT, Scalar.DOUBLE)}
 _KEPT_UNITS = ("s", "ms", "us")
 
 
-def schema_of_parquet(samples: Sequence[Path]) -> Schema:
-    """The columns of all files, each as wide as the widest; a file that is no Parquet is passed over.
+def schema_of_typed(samples: Sequence[Path], columns_of: Callable[[Path], pa.Schema], kind: str) -> Schema:
+    """The columns of all files, each as wide as the widest; a file that is not of the format is passed over.
+
+    Args:
+        columns_of: what a file says of itself; raises FileUnreadable.
+        kind: name of the format, for messages.
 
     Raises:
-        UsageError: a type that has no column type (uint64, nanoseconds, time, …), or two files that contradict each
-            other; the message names the column and the types.
+        UsageError: a type that has no column type (uint64, time, a union, …), or two files that contradict each other;
+            the message names the column and the types.
     """
     found: dict[str, DataType] = {}
     for sample in samples:
         try:
-            footer = pq.read_schema(sample)
-        except (pa.ArrowException, OSError):
+            fields = columns_of(sample)
+        except FileUnreadable:
             continue
-        for field in footer:
-            column_type = _our_type(field.type, field.name)
+        for field in fields:
+            column_type = _our_type(field.type, field.name, kind)
             found[field.name] = _widest(found.get(field.name, column_type), column_type, field.name)
     return Schema(tuple(Column(name, column_type) for name, column_type in found.items()))
 
 
+def parquet_columns(sample: Path) -> pa.Schema:
+    """What the footer of a Parquet file says.
+
+    Raises:
+        FileUnreadable: it has none.
+    """
+    try:
+        return pq.read_schema(sample)
+    except (pa.ArrowException, OSError) as error:
+        raise FileUnreadable(f"the file is not Parquet, or is broken or truncated: {error}") from None
+
+
 def _our_type(  # noqa: PLR0911  one return for each kind of type
-    arrow: pa.DataType, path: str
+    arrow: pa.DataType, path: str, kind: str
 ) -> DataType:
     if arrow in _SCALARS:
         return _SCALARS[arrow]
     match arrow:
         case pa.DictionaryType():
-            return _our_type(arrow.value_type, path)
+            return _our_type(arrow.value_type, path, kind)
         case pa.TimestampType() if arrow.unit in _KEPT_UNITS:
             return Scalar.TIMESTAMP if arrow.tz else Scalar.TIMESTAMP_NTZ
         case pa.FixedSizeBinaryType() if not pa.types.is_decimal(arrow):
             return Scalar.BINARY
         case pa.ListType() | pa.LargeListType():
-            return Array(_our_type(arrow.value_type, f"{path}.element"))
+            return Array(_our_type(arrow.value_type, f"{path}.element", kind))
         case pa.MapType():
-            return Map(_our_type(arrow.key_type, f"{path}.key"), _our_type(arrow.item_type, f"{path}.value"))
+            return Map(
+                _our_type(arrow.key_type, f"{path}.key", kind), _our_type(arrow.item_type, f"{path}.value", kind)
+            )
         case pa.StructType():
             fields = [arrow.field(at) for at in range(arrow.num_fields)]
-            return Struct(tuple(Column(f.name, _our_type(f.type, f"{path}.{f.name}")) for f in fields))
+            return Struct(tuple(Column(f.name, _our_type(f.type, f"{path}.{f.name}", kind)) for f in fields))
         case _ if pa.types.is_decimal(arrow) and 0 <= arrow.scale <= arrow.precision <= MOST_DIGITS:
             return Decimal(arrow.precision, arrow.scale)
     raise UsageError(
-        f"no schema: the column {path} has the Parquet type {arrow}, which no column type holds without loss: write "
-        "the files with another type",
+        f"no schema: the column {path} has the {kind} type {arrow}, which no column type holds without loss: write "
+        "the files with another type, or a schema_json without the column",
         field=FIELD,
     )
 
