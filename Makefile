@@ -52,8 +52,8 @@ demo: setup ## The whole job on real data, in under a minute
 test: setup $(if $(SPARK_CAN),spark) ## Every test, on the real embedded stack; Spark too where Java and Maven are (COVERAGE=1 measures it)
 	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(WATCHED)
 
-chaos: setup ## Every fault, then 200 random schedules of them, each proved exact (SEED= alone plays these)
-	$(if $(SEED),,$(BIN)/python -m pytest -n 3 --dist loadscope -q -m chaos tests/chaos)
+chaos: setup $(if $(SPARK_CAN),spark) ## Every fault, then 200 random schedules of them, each proved exact (SEED= alone plays these)
+	$(if $(SEED),,$(BIN)/python -m pytest -n 3 --dist loadscope -q -m chaos tests/chaos tests/contract)
 	$(BIN)/python -W ignore -m tests.chaos.run $(if $(SEED),--seed $(SEED)) $(if $(SCHEDULES),--schedules $(SCHEDULES))
 
 crowd: setup ## 20 workers on 100,000 files, one killed every 3 s (FILES= and WORKERS= say otherwise)

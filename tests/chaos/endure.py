@@ -144,8 +144,7 @@ def soak(lane: Lane, *, minutes: float, kill_every_seconds: float) -> None:
 
 
 def _begin(scene: Scene) -> Worker:
-    more = {"AUTOLOADER_LEASE_SECONDS": _LEASE_SECONDS, "AUTOLOADER_MAX_FILES_PER_LOAD": "1000"}
-    return scene.crew.start(**more)
+    return scene.crew.start(AUTOLOADER_LEASE_SECONDS=_LEASE_SECONDS, AUTOLOADER_MAX_FILES_PER_LOAD="1000")
 
 
 def _sampled(scene: Scene, worker: Worker) -> Sample:

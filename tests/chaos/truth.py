@@ -24,7 +24,7 @@ def require_exactly_once(scene: Scene, *, foreign_rows: int = 0) -> None:
     """Fail unless tables, ledger and bucket agree to the row.
 
     Args:
-        foreign_rows: rows without a source file, which other writers appended.
+        foreign_rows: rows without a source file, which other writers appended to the table of the first ingestion.
     """
     by_table: defaultdict[str, list[Ingestion]] = defaultdict(list)
     for ingestion in scene.ingestions:
@@ -32,7 +32,7 @@ def require_exactly_once(scene: Scene, *, foreign_rows: int = 0) -> None:
     faults: list[str] = []
     for name, feeding in by_table.items():
         table = scene.catalog.load_table(name)
-        faults += _faults_of_rows(scene, table, feeding, foreign_rows)
+        faults += _faults_of_rows(scene, table, feeding, foreign_rows if scene.ingestions[0] in feeding else 0)
         faults += _faults_of_snapshots(scene, table, feeding)
         faults += faults_of_storage(scene, table)
     faults += _faults_of_ledger(scene)

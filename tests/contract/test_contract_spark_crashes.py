@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
+from dataclasses import replace
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from tests.chaos.proxies import WireProxy
 from tests.contract.conftest import on_cluster
 from tests.patience import eventually
 
@@ -108,6 +112,59 @@ def test_clients_killed_at_every_step_leave_each_row_once(
         states = ledger.execute("SELECT state FROM loads ORDER BY started_at").fetchall()
     assert [state for (state,) in states] == ["FAILED", "FAILED", "COMMITTED"]
     assert person.sees("e", "SELECT count(*), count(DISTINCT id) FROM rows") == [(30_000, 30_000)]
+
+
+def table_of_three_files(user: User, parts: Connections) -> User:
+    """Somebody whose three files are to be loaded by this cluster into a table of their own."""
+    person = on_cluster(user, parts)
+    for at in range(3):
+        person.landing.put(f"{at}.json", "".join(f'{{"id": {at * 10_000 + row}}}\n' for row in range(10_000)))
+    person.creates("e", "--schema", "id BIGINT", "--engine", "spark")
+    return person
+
+
+def runs_until_all_is_loaded(person: User, ledger_url: str, rows: int = 30_000) -> None:
+    """Each row is there once, and no load is open."""
+    assert person.runs("e")["status"] == "SUCCESS"
+    with psycopg.connect(ledger_url.replace("+psycopg", "")) as ledger:
+        committed = ledger.execute("SELECT count(*) FILTER (WHERE state = 'COMMITTED'), count(*) FROM loads").fetchone()
+        still_open = ledger.execute("SELECT count(*) FROM loads WHERE state IN ('RUNNING', 'LOST')").fetchone()
+    assert committed is not None
+    assert committed[0] >= 1
+    assert still_open == (0,)
+    assert person.sees("e", "SELECT count(*), count(DISTINCT id) FROM rows") == [(rows, rows)]
+
+
+@pytest.mark.chaos
+def test_clients_killed_at_twenty_random_moments_leave_each_row_once(
+    user: User, with_spark: Connections, database_url: str
+) -> None:
+    dice, person = random.Random(20), table_of_three_files(user, with_spark)  # noqa: S311  kills need no cryptography
+    moment = Event()  # never set: waiting for it is how time passes
+    for at in range(3, 23):
+        client = person.starts("run", "e")
+        moment.wait(dice.uniform(1, 6))
+        client.kill()
+        client.communicate()
+        person.landing.put(f"{at}.json", "".join(f'{{"id": {at * 10_000 + row}}}\n' for row in range(10_000)))
+    runs_until_all_is_loaded(person, database_url, rows=230_000)
+
+
+@pytest.mark.chaos
+def test_a_way_to_the_cluster_that_is_cut_after_any_number_of_bytes_loses_nothing(
+    user: User, with_spark: Connections, database_url: str
+) -> None:
+    cluster = urlsplit(with_spark.spark_connect_url or "")
+    dice = random.Random(7)  # noqa: S311  cuts need no cryptography
+    with WireProxy(cluster.hostname or "", cluster.port or 0) as way:
+        through = replace(with_spark, spark_connect_url=f"sc://127.0.0.1:{way.port}")
+        person = table_of_three_files(user, through)
+        for _ in range(8):
+            way.cut_after_bytes = dice.randint(200, 20_000)
+            person.tries("run", "e")
+            way.cut()
+        way.be_faithful()
+        runs_until_all_is_loaded(person, database_url)
 
 
 def test_a_server_killed_in_the_middle_and_started_again_leaves_nothing_of_the_load(
