@@ -78,7 +78,7 @@ def test_encodings_go_by_any_name_that_python_knows() -> None:
         (FormatType.XML, {}, "rowTag", "it is required"),
         (FormatType.XML, {"rowTag": "<book>"}, "rowTag", "must be a name"),
         (FormatType.TEXT, {"wholetext": "true"}, "wholetext", "text has options: lineNumber, encoding"),
-        (FormatType.AVRO, {"avroSchema": "{}"}, "avroSchema", "avro has no options"),
+        (FormatType.AVRO, {"avroSchema": "{}"}, "avroSchema", "avro has options: sourceRow"),
         (FormatType.JSON, {"encoding": "klingon"}, "encoding", "'klingon' is not known"),
         (FormatType.JSON, {"encoding": "rot13"}, "encoding", "'rot13' is not known"),
         (FormatType.JSON, {"dateFormat": "dd/MM"}, "dateFormat", "it has no year"),

@@ -167,7 +167,7 @@ def _spelling(name: str, known: Mapping[str, object], format_type: FormatType) -
         raise _refused(name, "it is not used: a file with a bad record fails as a whole, with the line and the reason")
     close = difflib.get_close_matches(name.casefold(), by_fold, n=1)
     hint = f"did you mean {by_fold[close[0]]}? " if close else ""
-    options = f"options: {', '.join(known)}" if known else "no options"
+    options = f"options: {', '.join(known)}"
     raise _refused(name, f"{hint}the embedded engine cannot honour it; {format_type} has {options}")
 
 
