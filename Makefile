@@ -12,7 +12,7 @@ WATCHED := $(if $(COVERAGE),--cov --cov-report=term)
 SPARK_CAN := $(and $(shell command -v java),$(shell command -v mvn))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup spark demo test chaos check format bench docs lock clean
+.PHONY: help setup spark demo test chaos crowd soak check format bench docs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,12 @@ test: setup $(if $(SPARK_CAN),spark) ## Every test, on the real embedded stack; 
 chaos: setup ## Every fault, then 200 random schedules of them, each proved exact (SEED= alone plays these)
 	$(if $(SEED),,$(BIN)/python -m pytest -n 3 --dist loadscope -q -m chaos tests/chaos)
 	$(BIN)/python -W ignore -m tests.chaos.run $(if $(SEED),--seed $(SEED)) $(if $(SCHEDULES),--schedules $(SCHEDULES))
+
+crowd: setup ## 20 workers on 100,000 files, one killed every 3 s (FILES= and WORKERS= say otherwise)
+	$(BIN)/python -W ignore -m tests.chaos.endure crowd $(if $(FILES),--files $(FILES)) $(if $(WORKERS),--workers $(WORKERS))
+
+soak: setup ## Half an hour of arrivals, a worker killed every 20 s: nothing is lost, nothing grows (MINUTES=)
+	$(BIN)/python -W ignore -m tests.chaos.endure soak $(if $(MINUTES),--minutes $(MINUTES))
 
 check: setup ## Lint, format, types, import layers
 	$(BIN)/ruff check .

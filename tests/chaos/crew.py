@@ -65,6 +65,10 @@ class Worker:
         self.log = log
         self.doomed = doomed
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def is_dead(self) -> bool:
         try:
             return not self._process.is_running() or self._process.status() == psutil.STATUS_ZOMBIE

@@ -89,7 +89,7 @@ def test_sessions_ended_by_the_server_in_the_midst_of_transactions_lose_nothing(
     for number in range(12):
         scene.put(f"events/{number}.json")
     scene.enqueue(events)
-    scene.crew.start()
+    scene.crew.start().says("worker.started")
     url = make_url(scene.crew.environment["AUTOLOADER_DATABASE_URL"]).set(port=broken.ledger.upstream[1])
     ended = 0
     with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:

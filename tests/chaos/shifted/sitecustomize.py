@@ -4,8 +4,14 @@
 """
 
 import datetime as dt
+import importlib
 import os
 import time
+from contextlib import suppress
+
+with suppress(ImportError):
+    # Where it is installed PyArrow asks for it, and its C code crashes if it first sees the class below.
+    importlib.import_module("pandas")
 
 _SHIFT = float(os.environ.get("CHAOS_CLOCK_SECONDS", "0"))
 _true_time, _true_time_ns = time.time, time.time_ns
