@@ -162,7 +162,7 @@ def test_a_key_is_shown_as_three_stars_and_three_stars_keep_it(
         ({"nme": "x"}, 422, "nme"),
         ({"source_path": "landing"}, 422, "source_path"),
         ({"source_file_pattern": "{a"}, 422, "source_file_pattern"),
-        ({"format_type": "xml"}, 422, "format_type"),
+        ({"format_type": "excel"}, 422, "format_type"),
         ({"format_options": {"no-such": "1"}}, 422, None),
         ({"format_options": []}, 422, "format_options"),
         ({"schema_json": "id NOTATYPE"}, 422, "schema_json"),

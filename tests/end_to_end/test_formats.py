@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -68,6 +69,32 @@ def test_parquet_is_loaded_with_its_types(user: User) -> None:
         (1, datetime(2026, 11, 24, 10, tzinfo=UTC), date(2026, 11, 24), Decimal("1.25")),
         (2, datetime(2026, 11, 24, 10, tzinfo=UTC), date(2026, 11, 24), None),
     ]
+
+
+def test_other_formats_tell_their_columns_and_land_beside_each_other(user: User) -> None:
+    schema = {
+        "type": "record",
+        "name": "r",
+        "fields": [{"name": "id", "type": "long"}, {"name": "s", "type": "string"}],
+    }
+    sink = io.BytesIO()
+    fastavro.writer(sink, schema, [{"id": 1, "s": "a"}])
+    user.landing.put("a.avro", sink.getvalue())
+    user.landing.put("trail.json", json.dumps({"Records": [{"id": 2, "s": "b"}, {"id": 3, "s": "c"}]}))
+    user.landing.put("books.xml", '<shop><book id="4"><s>d</s></book></shop>')
+    user.landing.put("plain.log", "e\n\nf\n")
+    user.creates("avros", "--pattern", "*.avro", file_format="avro")
+    user.creates("trails", "--pattern", "*.json", "--option", "recordPath=Records")
+    user.creates("books", "--pattern", "*.xml", "--option", "rowTag=book", file_format="xml")
+    user.creates("logs", "--pattern", "*.log", "--option", "lineNumber=line", file_format="text")
+
+    records = {name: user.runs(name)["records_ingested"] for name in ("avros", "trails", "books", "logs")}
+
+    assert records == {"avros": 1, "trails": 2, "books": 1, "logs": 3}
+    assert user.sees("avros", "SELECT id, s FROM rows") == [(1, "a")]
+    assert user.sees("trails", "SELECT id, s FROM rows ORDER BY id") == [(2, "b"), (3, "c")]
+    assert user.sees("books", "SELECT _id, s FROM rows") == [(4, "d")]
+    assert user.sees("logs", "SELECT line, value FROM rows ORDER BY line") == [(1, "e"), (2, ""), (3, "f")]
 
 
 def test_compression_is_told_by_the_bytes_and_not_by_the_name(user: User) -> None:
