@@ -157,7 +157,7 @@ def test_a_way_to_the_cluster_that_is_cut_after_any_number_of_bytes_loses_nothin
     cluster = urlsplit(with_spark.spark_connect_url or "")
     dice = random.Random(7)  # noqa: S311  cuts need no cryptography
     with WireProxy(cluster.hostname or "", cluster.port or 0) as way:
-        through = replace(with_spark, spark_connect_url=f"sc://127.0.0.1:{way.port}")
+        through = replace(with_spark, spark_connect_url=f"sc://localhost:{way.port}")
         person = table_of_three_files(user, through)
         for _ in range(8):
             way.cut_after_bytes = dice.randint(200, 20_000)
