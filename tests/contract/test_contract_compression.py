@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import bz2
 import gzip
-import lzma
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
+from tests.packing import PACKED, zstd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,16 +13,6 @@ if TYPE_CHECKING:
     Put = Callable[[str, bytes | str], str]
 
 
-def zstd(data: bytes) -> bytes:
-    return pa.compress(data, codec="zstd", asbytes=True)
-
-
-PACKED: dict[str, Callable[[bytes], bytes]] = {
-    "gzip": gzip.compress,
-    "bzip2": bz2.compress,
-    "xz": lzma.compress,
-    "zstd": zstd,
-}
 ONE, TWO = b'{"id": 1}\n', b'{"id": 2}\n'
 
 

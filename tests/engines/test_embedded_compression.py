@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import bz2
 import gzip
-import lzma
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import pytest
+from tests.packing import PACKED
 
 from autoloader.engines.embedded.compression import FREE_BYTES, unpacked
 from autoloader.errors import FileUnreadable
@@ -20,16 +18,6 @@ if TYPE_CHECKING:
     Put = Callable[[str, bytes | str], str]
 
 
-def zstd(data: bytes) -> bytes:
-    return pa.compress(data, codec="zstd", asbytes=True)
-
-
-PACKED: dict[str, Callable[[bytes], bytes]] = {
-    "gzip": gzip.compress,
-    "bzip2": bz2.compress,
-    "xz": lzma.compress,
-    "zstd": zstd,
-}
 ONE = b'{"id": 1}\n'
 PART = FREE_BYTES // 8
 PARTS = 11

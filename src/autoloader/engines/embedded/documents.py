@@ -7,7 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from autoloader.engines.embedded.readers import NDJSON, Found
+from autoloader.engines.embedded.readers import Found, Unscreened
 from autoloader.engines.embedded.streams import RAW_BYTES, excerpt
 from autoloader.engines.embedded.strict_json import (
     DECODER,
@@ -23,15 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from autoloader.engines.embedded.readers import Layout
-    from autoloader.engines.embedded.screen import Screen
 
 _LENIENT = json.JSONDecoder()
 """Finds the end of an element that our decoder refuses: a key comes twice, NaN."""
 BLANKS = re.compile(r"[ \t\r\n]*")
 
 
-class DocumentReader:
+class DocumentReader(Unscreened):
     """Reads one JSON document. Records are counted as elements, from 1.
 
     Args:
@@ -41,11 +39,8 @@ class DocumentReader:
     unit = "element"
     independent = False
     settled = False
-    screen: Screen | None = None
-    bare: Screen | None = None
 
     def __init__(self, write: Callable[[dict[str, Any]], str]) -> None:
-        self.layout: Layout = NDJSON
         self._write = write
         self._decode = codecs.getincrementaldecoder("utf-8")("strict").decode
         self._text = ""
@@ -56,18 +51,6 @@ class DocumentReader:
         self._value_due = False
         self._worth_a_try = 0
         self._last = False
-
-    def begin(self, block: bytes) -> tuple[bytes, int]:
-        """A document has nothing before its first bracket."""
-        return block, 0
-
-    def tag(self, block: bytes, ordinal: int) -> tuple[bytes, int]:
-        """Never asked: there is no screen."""
-        raise AssertionError((block[:20], ordinal))
-
-    def untag(self, tagged: bytes, ordinal: int) -> bytes:
-        """Never asked: nothing is tagged."""
-        raise AssertionError((tagged[:20], ordinal))
 
     def exact(self, block: bytes, line: int, *, last: bool) -> Iterator[Found]:  # noqa: ARG002  elements count
         """The elements that end in this block, each with its number."""

@@ -5,18 +5,17 @@ from __future__ import annotations
 from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING
 
-from autoloader.engines.embedded.readers import NDJSON
+from autoloader.engines.embedded.readers import Unscreened
 from autoloader.engines.embedded.streams import excerpt
 from autoloader.engines.embedded.strict_json import malformed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from autoloader.engines.embedded.readers import Found, Layout
-    from autoloader.engines.embedded.screen import Screen
+    from autoloader.engines.embedded.readers import Found
 
 
-class TextReader:
+class TextReader(Unscreened):
     """Reads one text file, of which every line is a whole block's or lies within one.
 
     Args:
@@ -27,27 +26,12 @@ class TextReader:
     unit = "line"
     independent = True
     settled = True
-    screen: Screen | None = None
-    bare: Screen | None = None
 
     def __init__(self, column: str, number_column: str | None) -> None:
-        self.layout: Layout = NDJSON
         self._opening = f"{{{quoted(column)}:"
         named = "" if number_column is None else quoted(number_column).replace("%", "%%")
         self._closing = f',{named}:"%d"}}' if named else "}"
         self._numbered = number_column is not None
-
-    def begin(self, block: bytes) -> tuple[bytes, int]:
-        """A text has nothing before its first line."""
-        return block, 0
-
-    def tag(self, block: bytes, ordinal: int) -> tuple[bytes, int]:
-        """Never asked: there is no screen."""
-        raise AssertionError((block[:20], ordinal))
-
-    def untag(self, tagged: bytes, ordinal: int) -> bytes:
-        """Never asked: nothing is tagged."""
-        raise AssertionError((tagged[:20], ordinal))
 
     def exact(self, block: bytes, line: int, *, last: bool) -> Iterator[Found]:  # noqa: ARG002  a block ends with a line
         """Every line; the empty one after the last line end is none."""

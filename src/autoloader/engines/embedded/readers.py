@@ -86,3 +86,23 @@ class RecordReader(Protocol):
             BadRecord: one of which nobody can tell where it ends; those before it have been given.
         """
         ...
+
+
+class Unscreened:
+    """What readers have in common that trust no block unseen: every record is read exactly, so nothing is tagged."""
+
+    layout: Layout = NDJSON
+    screen: Screen | None = None
+    bare: Screen | None = None
+
+    def begin(self, block: bytes) -> tuple[bytes, int]:
+        """There is nothing before the records."""
+        return block, 0
+
+    def tag(self, block: bytes, ordinal: int) -> tuple[bytes, int]:
+        """Never asked: there is no screen."""
+        raise AssertionError((block[:20], ordinal))
+
+    def untag(self, tagged: bytes, ordinal: int) -> bytes:
+        """Never asked: nothing is tagged."""
+        raise AssertionError((tagged[:20], ordinal))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
-from autoloader.engines.embedded.readers import NDJSON
+from autoloader.engines.embedded.readers import Unscreened
 from autoloader.engines.embedded.strict_json import canonical_or_bad, compact, malformed
 from autoloader.engines.forms import RECORD_LIMIT_BYTES
 from autoloader.errors import BadRecord
@@ -20,8 +20,7 @@ from autoloader.schema.types import Array, DataType, Map, Scalar, Struct
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from autoloader.engines.embedded.readers import Found, Layout
-    from autoloader.engines.embedded.screen import Screen
+    from autoloader.engines.embedded.readers import Found
     from autoloader.engines.options import XmlOptions
     from autoloader.schema.types import Column
 
@@ -38,7 +37,7 @@ class _Element:
     texts: list[str] = field(default_factory=list)
 
 
-class XmlReader:
+class XmlReader(Unscreened):
     """Reads one XML file. Records are counted as elements, from 1.
 
     Args:
@@ -50,13 +49,10 @@ class XmlReader:
     unit = "element"
     independent = False
     settled = False
-    screen: Screen | None = None
-    bare: Screen | None = None
 
     def __init__(
         self, options: XmlOptions, columns: Sequence[Column] | None, write: Callable[[dict[str, Any]], str]
     ) -> None:
-        self.layout: Layout = NDJSON
         self._options = options
         self._row = None if columns is None else Struct(tuple(columns))
         self._write = write
@@ -77,18 +73,6 @@ class XmlReader:
         self._records: deque[Any] = deque()
         self._elements = 0
         self._closed = 0
-
-    def begin(self, block: bytes) -> tuple[bytes, int]:
-        """What comes before the first record is for the parser."""
-        return block, 0
-
-    def tag(self, block: bytes, ordinal: int) -> tuple[bytes, int]:
-        """Never asked: there is no screen."""
-        raise AssertionError((block[:20], ordinal))
-
-    def untag(self, tagged: bytes, ordinal: int) -> bytes:
-        """Never asked: nothing is tagged."""
-        raise AssertionError((tagged[:20], ordinal))
 
     def exact(self, block: bytes, line: int, *, last: bool) -> Iterator[Found]:  # noqa: ARG002  elements count
         """The records that end in this block, each with its number."""
