@@ -85,10 +85,15 @@ def _faults_of_snapshots(scene: Scene, table: Table, feeding: list[Ingestion]) -
 
 def faults_of_storage(scene: Scene, table: Table) -> list[str]:
     """Every data file that loads wrote is named by a snapshot."""
-    named = {
-        entry.data_file.file_path
+    # Most manifests are those of the snapshot before: each is read once.
+    manifests = {
+        manifest.manifest_path: manifest
         for snapshot in table.metadata.snapshots
         for manifest in snapshot.manifests(table.io)
+    }
+    named = {
+        entry.data_file.file_path
+        for manifest in manifests.values()
         for entry in manifest.fetch_manifest_entry(table.io)
     }
     where = urlsplit(table.location_provider().data_path)
