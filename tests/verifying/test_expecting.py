@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TABLES = ("lake.a.one", "lake.a.two")
-Files = dict[int, int]
-"""Rows by file."""
+Files = dict[int, tuple[int, int]]
+"""Rows and rejects by file."""
 Loads = list[tuple[Clears, str, LoadState, Files]]
 
 LOADED = st.lists(
@@ -28,7 +28,7 @@ LOADED = st.lists(
         st.sampled_from(Clears),
         st.sampled_from(TABLES),
         st.sampled_from([LoadState.COMMITTED, LoadState.COMMITTED, LoadState.FAILED, LoadState.RUNNING]),
-        st.dictionaries(st.integers(0, 4), st.integers(0, 3), min_size=1, max_size=4),
+        st.dictionaries(st.integers(0, 4), st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=4),
     ),
     max_size=8,
 )
@@ -41,7 +41,11 @@ def bench(tmp_path: Path) -> Iterator[Workbench]:
 
 
 def held(loads: Loads) -> dict[tuple[str, int, uuid.UUID], int]:
-    """What the tables hold after these loads, one after the other."""
+    """What the tables and their rejects tables hold after these loads, one after the other."""
+    return _rows_of(loads, 0, "") | _rows_of(loads, 1, "__rejects")
+
+
+def _rows_of(loads: Loads, which: int, suffix: str) -> dict[tuple[str, int, uuid.UUID], int]:
     tables: dict[str, dict[tuple[int, uuid.UUID], int]] = {name: {} for name in TABLES}
     for number, (clears, target, state, files) in enumerate(loads):
         if state is not LoadState.COMMITTED:
@@ -50,8 +54,8 @@ def held(loads: Loads) -> dict[tuple[str, int, uuid.UUID], int]:
         for file, load in list(rows):
             if clears is Clears.TABLE or (clears is Clears.FILES and file in files):
                 del rows[file, load]
-        rows |= {(file, uuid.UUID(int=number)): count for file, count in files.items() if count}
-    return {(name, file, load): count for name, rows in tables.items() for (file, load), count in rows.items()}
+        rows |= {(file, uuid.UUID(int=number)): counts[which] for file, counts in files.items() if counts[which]}
+    return {(name + suffix, file, load): count for name, rows in tables.items() for (file, load), count in rows.items()}
 
 
 def lay_out(bench: Workbench, loads: Loads) -> None:
@@ -61,9 +65,10 @@ def lay_out(bench: Workbench, loads: Loads) -> None:
     places = iter(range(1_000))
     for number, (clears, target, state, files) in enumerate(loads):
         load = str(uuid.UUID(int=number))
-        bench.add("loads", LOADS, [(load, state, clears, target, 1, number, number)])
+        aside = f"{target}__rejects" if any(rejects for _, rejects in files.values()) else None
+        bench.add("loads", LOADS, [(load, state, clears, target, 1, number, number, aside)])
         if state is LoadState.COMMITTED:
-            bench.add("brought", BROUGHT, [(next(places), file, load, rows) for file, rows in files.items()])
+            bench.add("brought", BROUGHT, [(next(places), file, load, *counts) for file, counts in files.items()])
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
