@@ -143,8 +143,8 @@ def delete(ingestion_id: Id, caller: Admin, runtime: Parts, if_match: IfMatch = 
     """Delete it with its runs and the history of its files. The table and its rows stay."""
     with transaction(runtime.database) as connection:
         ingestion = tenants.ingestion(connection, caller.tenant_id, ingestion_id)
-        _require_version(ingestion, if_match)
-        ledger_ingestions.delete(connection, ingestion_id, version=ingestion.version if if_match else None)
+        required = _require_version(ingestion, if_match)
+        ledger_ingestions.delete(connection, ingestion_id, version=required)
 
 
 @router.post(
@@ -216,14 +216,16 @@ def _edited(
     return defining.edit(runtime.database, before, draft, runtime.check_table, runtime.vault)
 
 
-def _require_version(ingestion: Ingestion, if_match: str | None) -> None:
+def _require_version(ingestion: Ingestion, if_match: str | None) -> int | None:
+    """The version it must still have when it is changed; None: any will do."""
     if if_match is None or if_match.strip() == "*":
-        return
+        return None
     if str(ingestion.version) not in _VERSION.findall(if_match):
         raise EditedMeanwhile(
             f"ingestion {ingestion.name} has version {ingestion.version}, which If-Match does not name: "
             "read it again, then make the change to what it is now"
         )
+    return ingestion.version
 
 
 def _moved(runtime: Runtime, caller: Caller, ingestion_id: int, status: IngestionStatus) -> Ingestion:

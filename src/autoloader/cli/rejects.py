@@ -9,6 +9,9 @@ from autoloader.cli.output import counted, json_option, write_json, write_table
 from autoloader.cli.session import control
 from autoloader.model import WantedRejects
 
+_SHOWN = 200
+"""Characters of a record in a table; ``--json`` has all of it."""
+
 
 class _OrName(click.Group):
     """``rejects NAME`` means ``rejects list NAME``."""
@@ -69,7 +72,3 @@ def retry(name: str, *, paths: tuple[str, ...], as_json: bool) -> None:
         click.echo(f"{counted(count, 'file')} will be loaded again: autoloader run {name}")
     else:
         click.echo(f"No file of {name} has rejects.")
-
-
-_SHOWN = 200
-"""Characters of a record in a table; ``--json`` has all of it."""

@@ -18,7 +18,7 @@ from autoloader.schema.types import Column, Scalar, Schema
 from autoloader.scratch import room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from pathlib import Path
     from uuid import UUID
@@ -98,9 +98,4 @@ def stored(table: Table, load_id: UUID) -> list[DataFileEntry]:
         CatalogUnavailable: the storage stays unavailable after retries.
     """
     uploader = Uploader(table, load_id)
-    return list(_described(uploader, files_below(table, load_location(table, load_id))))
-
-
-def _described(uploader: Uploader, locations: list[str]) -> Iterator[DataFileEntry]:
-    for location in locations:
-        yield uploader.found(location)
+    return [uploader.found(location) for location in files_below(table, load_location(table, load_id))]

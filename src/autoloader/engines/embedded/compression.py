@@ -33,15 +33,16 @@ _NO_TURN = nullcontext()
 
 _ZSTD_FRAME = b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPED = tuple(bytes([low]) + b"\x2a\x4d\x18" for low in range(0x50, 0x60))
-_LONGEST_MAGIC = 262
+_UNPACK = "unpack it in the bucket, so that each member is a file of its own"
+_PACK_ANEW = "compress it with gzip, zstd, bzip2 or xz"
 _KNOWN = (
-    (b"PK\x03\x04", "a zip archive", "unpack it in the bucket, so that each member is a file of its own"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it in the bucket, so that each member is a file of its own"),
-    (b"Rar!\x1a\x07", "a rar archive", "unpack it in the bucket, so that each member is a file of its own"),
-    (b"\xff\x06\x00\x00sNaPpY", "compressed with snappy", "compress it with gzip, zstd, bzip2 or xz"),
-    (b"\x04\x22\x4d\x18", "compressed with lz4", "compress it with gzip, zstd, bzip2 or xz"),
-    (b"\x1f\x9d", "compressed with compress (.Z)", "compress it with gzip, zstd, bzip2 or xz"),
-    (b"LZIP", "compressed with lzip", "compress it with gzip, zstd, bzip2 or xz"),
+    (b"PK\x03\x04", "a zip archive", _UNPACK),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
+    (b"Rar!\x1a\x07", "a rar archive", _UNPACK),
+    (b"\xff\x06\x00\x00sNaPpY", "compressed with snappy", _PACK_ANEW),
+    (b"\x04\x22\x4d\x18", "compressed with lz4", _PACK_ANEW),
+    (b"\x1f\x9d", "compressed with compress (.Z)", _PACK_ANEW),
+    (b"LZIP", "compressed with lzip", _PACK_ANEW),
     (b"PAR1", "Parquet", "make it an ingestion with the format parquet"),
     (b"Obj\x01", "Avro", "make it an ingestion with the format avro"),
     (b"ORC", "ORC", "make it an ingestion with the format orc"),
@@ -91,7 +92,7 @@ def refuse_other_formats(head: bytes) -> None:
     binary = b"\0" in head
     found = next((k[1:] for k in _KNOWN if head.startswith(k[0]) and (binary or not k[0].isalnum())), None)
     if head.startswith(_TAR, _TAR_AT):
-        found = "a tar archive", "unpack it in the bucket, so that each member is a file of its own"
+        found = "a tar archive", _UNPACK
     if found is not None:
         what, advice = found
         raise FileUnreadable(f"the file is {what}, which is not read here: {advice}")

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from autoloader.engines import Work
     from autoloader.engines.embedded.width import Means
     from autoloader.engines.embedded.writing import Written
+    from autoloader.engines.options import Options
     from autoloader.errors import FileError
     from autoloader.model import ClaimedFile, Made
 
@@ -118,6 +119,7 @@ class EmbeddedEngine:
     def prepare(self, work: Work, put: Callable[[Made], None], report: Callable[[Progress], None]) -> Sequence[Outcome]:
         """See ``Engine.prepare``."""
         means = means_for(work.shape.schema.columns, self._threads)
+        options = parse_options(work.reading.format_type, work.reading.options)
         with (
             closing(sql.connected(work.spool, self._memory_limit, means.threads)) as connection,
             ThreadPoolExecutor(self._fetch_concurrency, "fetch") as fetching,
@@ -127,8 +129,8 @@ class EmbeddedEngine:
         ):
             connection.register("given", _files_table(work.files))
             connection.execute(f"CREATE TABLE {FILES} AS FROM given").fetchall()
-            tools = self._tools(work, connection, means, fetching, screening)
-            route = _route(work, tools)
+            tools = self._tools(work, options, connection, means=means, fetching=fetching, screening=screening)
+            route = _route(options, tools)
             line = _AssemblyLine(work, parsing, putting, put, report)
             try:
                 for batch in batches(work.files, self._batch_bytes):
@@ -151,13 +153,15 @@ class EmbeddedEngine:
     def _tools(
         self,
         work: Work,
+        options: Options,
         connection: duckdb.DuckDBPyConnection,
+        *,
         means: Means,
         fetching: ThreadPoolExecutor,
         screening: ThreadPoolExecutor,
     ) -> Tools:
-        numbered = parse_options(work.reading.format_type, work.reading.options).source_row
-        columns = TableColumns(work.shape, work.reading.schema, work.load_id, work.loaded_at, source_row=numbered)
+        reading, numbered = work.reading, options.source_row
+        columns = TableColumns(work.shape, reading.schema, work.load_id, work.loaded_at, source_row=numbered)
         numbers = itertools.count()
 
         def new_path() -> Path:
@@ -165,10 +169,10 @@ class EmbeddedEngine:
 
         return Tools(
             connection=connection,
-            schema=work.reading.schema,
+            schema=reading.schema,
             writer=ParquetWriter(connection, work.shape, columns, work.spool, means.row_group),
             fetcher=Fetcher(work.store, fetching),
-            rejecting=Rejecting(work.reading.bad_records, new_path),
+            rejecting=Rejecting(reading.bad_records, new_path),
             screening=screening,
             new_path=new_path,
             most_times=self._most_times,
@@ -204,8 +208,7 @@ def _files_table(files: Sequence[ClaimedFile]) -> pa.Table:
     )
 
 
-def _route(work: Work, tools: Tools) -> Route:
-    options = parse_options(work.reading.format_type, work.reading.options)
+def _route(options: Options, tools: Tools) -> Route:
     match options:
         case ParquetOptions():
             return ParquetRoute(tools, source_row=options.source_row)

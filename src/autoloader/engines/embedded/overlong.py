@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autoloader.engines.embedded.compression import BLOCK_BYTES
-from autoloader.engines.embedded.streams import RAW_BYTES
+from autoloader.engines.embedded.streams import RAW_BYTES, pieces
 from autoloader.engines.forms import RECORD_LIMIT_BYTES
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def blocks(stream: Iterable[bytes], *, size: int = BLOCK_BYTES) -> Iterator[byte
     held: list[bytes] = []
     held_bytes = 0
     skipping = False
-    for piece in _at_most(size, stream):
+    for piece in pieces(stream, size=size):
         chunk = piece
         if skipping:
             end = chunk.find(b"\n")
@@ -53,8 +53,3 @@ def _first_line_apart(data: bytes) -> Iterator[bytes]:
         data = data[end + 1 :] if end >= 0 else b""
     if data:
         yield data
-
-
-def _at_most(size: int, stream: Iterable[bytes]) -> Iterator[bytes]:
-    for chunk in stream:
-        yield from (chunk[at : at + size] for at in range(0, len(chunk), size))

@@ -162,6 +162,8 @@ class Rejecting:
             if self._spill.writer is not None:
                 with room(work.spool):
                     self._spill.writer.close()
+        if not self._paths:
+            return None
         target, count = self._new_path(), 0
         with room(work.spool), pq.ParquetWriter(target, HANDED, compression="zstd") as writer:
             for batch in self._batches():
