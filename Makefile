@@ -12,7 +12,7 @@ WATCHED := $(if $(COVERAGE),--cov --cov-report=term)
 SPARK_CAN := $(and $(shell command -v java),$(shell command -v mvn))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup spark demo test chaos crowd soak check format bench docs lock clean
+.PHONY: help setup spark demo test search chaos crowd soak check format bench docs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ demo: setup ## The whole job on real data, in under a minute
 
 test: setup $(if $(SPARK_CAN),spark) ## Every test, on the real embedded stack; Spark too where Java and Maven are (COVERAGE=1 measures it)
 	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(WATCHED)
+
+search: setup $(if $(SPARK_CAN),spark) ## The property tests with new random examples, where `make test` has the same each time
+	$(BIN)/python -m pytest -n 3 --dist loadscope -q -m hypothesis --hypothesis-profile search
 
 chaos: setup $(if $(SPARK_CAN),spark) ## Every fault, then 200 random schedules of them, each proved exact (SEED= alone plays these)
 	$(if $(SEED),,$(BIN)/python -m pytest -n 3 --dist loadscope -q -m chaos tests/chaos tests/contract)

@@ -77,9 +77,8 @@ CLUSTERS: st.SearchStrategy[dict[str, Any]] = st.just({}) | st.fixed_dictionarie
     optional={"spark_connect_token": REFERENCES},
 )
 LIMITS = {"max_bad_records": st.integers(0, 2**63 - 1), "max_bad_ratio": st.floats(0, 1)}
-BAD_RECORDS = st.fixed_dictionaries({}, optional={"on_bad_record": st.just("fail_file")}) | st.fixed_dictionaries(
-    {"on_bad_record": st.sampled_from(["quarantine", "skip"]), "format_type": st.just("json")}, optional=LIMITS
-)
+FAIL_FILE = st.fixed_dictionaries({}, optional={"on_bad_record": st.just("fail_file")})
+SET_ASIDE = st.fixed_dictionaries({"on_bad_record": st.sampled_from(["quarantine", "skip"])}, optional=LIMITS)
 DRAFTS: st.SearchStrategy[dict[str, Any]] = st.builds(
     lambda *parts: {name: value for part in parts for name, value in part.items()},
     st.fixed_dictionaries(
@@ -101,9 +100,7 @@ DRAFTS: st.SearchStrategy[dict[str, Any]] = st.builds(
         },
     ),
     FORMATS.flatmap(
-        lambda kind: BAD_RECORDS.filter(
-            lambda bad: bad.get("format_type", kind["format_type"]) == kind["format_type"]
-        ).map(lambda bad: kind | bad)
+        lambda kind: (FAIL_FILE | SET_ASIDE if kind["format_type"] == "json" else FAIL_FILE).map(lambda bad: kind | bad)
     ),
     LAYOUTS,
     CLUSTERS,
