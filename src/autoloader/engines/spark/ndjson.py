@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from autoloader.engines.forms import RECORD_LIMIT_BYTES
 from autoloader.engines.spark import values
+from autoloader.engines.spark.plain_lines import is_plain
 from autoloader.engines.spark.sql import either, literal, matches, quote
 from autoloader.schema.types import Array, Decimal, Map, Scalar, Struct
 
@@ -58,7 +59,8 @@ def suspicious(schema: Schema) -> str:
     zeros = either(values.floats(c.type, f"j.r.{quote(c.name)}", "{} = '0'") for c in schema.columns)
     if zeros != "false":
         changed.append(f"(({zeros}) AND value RLIKE {literal(_MINUS_ZERO)})")
-    return either([_unsure(unique), *changed])
+    parsed_whole = "coalesce(j.c IS NULL AND j.r IS NOT NULL AND j.e, false)"
+    return f"CASE WHEN {is_plain(schema)} THEN NOT {parsed_whole} ELSE {either([_unsure(unique), *changed])} END"
 
 
 def _unsure(unique: str | None) -> str:

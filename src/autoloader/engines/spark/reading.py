@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from autoloader.model import ClaimedFile
     from autoloader.schema.types import Schema
 
-_NOT_BLANK = "btrim(value, ' \\t\\r') <> ''"
+_NOT_BLANK = "startswith(value, '{') OR btrim(value, ' \\t\\r') <> ''"
 _WHOLE_BYTES = RECORD_LIMIT_BYTES
 _WHOLE_COMPRESSED_BYTES = 2 * 1024**2
 _DECODED = {"utf-8": "value", "iso8859-1": "decode(CAST(value AS BINARY), 'ISO-8859-1') AS value"}

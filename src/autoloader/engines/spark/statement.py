@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from autoloader.engines import Work
     from autoloader.engines.options import ValueOptions
 
-PATH = "concat('s3://', substring(url_decode(replace(path, '+', '%2B')), 7))"
+PATH = """concat('s3://', CASE WHEN instr(path, '%') = 0 THEN substring(path, 7)
+    ELSE substring(url_decode(replace(path, '+', '%2B')), 7) END)"""
 """SQL of our path, from Spark's ``s3a://…`` with its quoting."""
 
 
