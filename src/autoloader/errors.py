@@ -22,6 +22,7 @@ AutoloaderError
 │   ├── FileUnreadable          not what its format says: truncated, binary, a broken footer
 │   ├── HeaderMismatch          a CSV header that lacks a column or names one twice
 │   ├── TypeMismatch            a typed file (Parquet) whose columns do not fit the schema
+│   ├── PathMismatch            a key without a folder that a column is told by, or with a value not of its type
 │   └── BadRecord               a record that the contract refuses; with line, column, reason code and raw text
 ├── LakeError                   the catalog or the table
 │   ├── CatalogUnavailable      ↻ no answer, 5xx, or a commit whose fate is unknown to the end
@@ -156,6 +157,10 @@ class HeaderMismatch(FileError):  # noqa: N818
 
 class TypeMismatch(FileError):  # noqa: N818
     """A typed file whose columns do not fit the schema without loss."""
+
+
+class PathMismatch(FileError):  # noqa: N818
+    """A key without a ``name=value`` folder that a column of the table is told by, or with a value not of its type."""
 
 
 class BadRecord(FileError):  # noqa: N818

@@ -18,16 +18,18 @@ import pyarrow.parquet as pq
 
 from autoloader import sampling
 from autoloader.discovery import Scope, matching
-from autoloader.engines import Reading, Work
+from autoloader.engines import Work
+from autoloader.engines.fields import all_columns, further_columns, reading_of
 from autoloader.errors import LeaseLost, UsageError
-from autoloader.model import ARCHIVE, ARCHIVE_ADVICE, ClaimedFile, DataFile, FileStatus, OnBadRecord
+from autoloader.model import ARCHIVE, ARCHIVE_ADVICE, RESCUED_DATA, ClaimedFile, DataFile, FileStatus, OnBadRecord
 from autoloader.schema import parse_schema
 from autoloader.schema.table import numbered
 
 if TYPE_CHECKING:
-    from autoloader.engines import Engine
+    from autoloader.engines import Engine, Reading
     from autoloader.model import BadRecords, Made, NewIngestion, SourceObject
     from autoloader.objects import ObjectStore
+    from autoloader.schema.table import TableShape
     from autoloader.schema.types import Schema
 
 SHOWN_ROWS = 10
@@ -115,19 +117,49 @@ def look(store: ObjectStore, engine: Engine, ingestion: NewIngestion, bounds: Bo
         chosen = readable[:SHOWN_FILES]
         if schema is None:
             return seen
-        seen = replace(
-            seen, inferred=ingestion.schema_json is None, sampled=sampled, schema=schema, columns=schema.names
-        )
+        whole = all_columns(schema, ingestion.path_columns)
+        seen = replace(seen, inferred=ingestion.schema_json is None, sampled=sampled, schema=whole, columns=whole.names)
         if not chosen:
             return seen
-        reading = Reading(
-            format_type=ingestion.format_type,
-            options=ingestion.format_options,
-            schema=schema,
-            bad_records=_counted(ingestion.bad_records),
-        )
-        rows, problems = _read(_Reader(store=store, engine=engine, folder=folder, until=until), reading, chosen)
-    return replace(seen, rows=[[plain(value) for value in row] for row in rows], problems=problems)
+        reading = reading_of(ingestion, schema)
+        reading = replace(reading, bad_records=_counted(reading.bad_records))
+        shown = _Shown([*whole.names, *([RESCUED_DATA] if reading.unknown_fields.keeps else [])])
+        reader = _Reader(store=store, engine=engine, folder=folder, until=until)
+        problems = _read(reader, reading, numbered(whole, further_columns(ingestion)), chosen, shown)
+    return replace(seen, columns=shown.names, rows=shown.rows, problems=problems)
+
+
+class _Shown:
+    """The first rows of the files that are read.
+
+    Args:
+        wanted: names of the columns.
+    """
+
+    def __init__(self, wanted: Sequence[str]) -> None:
+        self._wanted = list(wanted)
+        self._rows: list[dict[str, Any]] = []
+
+    def keep(self, made: Made) -> None:
+        """Look into a data file, and remove it."""
+        if not isinstance(made, DataFile):
+            raise TypeError("a preview reads in this process, and keeps no rejects")
+        lacking = SHOWN_ROWS - len(self._rows)
+        if lacking > 0:
+            batch = next(pq.ParquetFile(made.location).iter_batches(lacking)).select(self._wanted)
+            self._rows += batch.to_pylist()
+        Path(made.location).unlink()
+
+    @property
+    def names(self) -> list[str]:
+        """Of the columns; that of unknown fields is one of them where a row has some."""
+        some = any(row.get(RESCUED_DATA) is not None for row in self._rows)
+        return [name for name in self._wanted if name != RESCUED_DATA or some]
+
+    @property
+    def rows(self) -> list[list[Any]]:
+        """Values as JSON holds them."""
+        return [[plain(row[name]) for name in self.names] for row in self._rows]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -189,9 +221,9 @@ def _schema(
 
 
 def _read(
-    reader: _Reader, reading: Reading, objects: Sequence[SourceObject]
-) -> tuple[list[list[Any]], list[tuple[str, str]]]:
-    """The first rows of these files, by the same engine and rules as a run, and the files that would fail."""
+    reader: _Reader, reading: Reading, shape: TableShape, objects: Sequence[SourceObject], shown: _Shown
+) -> list[tuple[str, str]]:
+    """Read these files by the same engine and rules as a run; those that would fail, or not load as a whole."""
     claimed = [
         ClaimedFile(
             file_id=number,
@@ -204,33 +236,22 @@ def _read(
     ]
     spool = reader.folder / "spool"
     spool.mkdir()
-    rows: list[list[Any]] = []
-
-    def keep(data_file: Made) -> None:
-        if not isinstance(data_file, DataFile):
-            raise TypeError("a preview reads in this process, and keeps no rejects")
-        wanted = SHOWN_ROWS - len(rows)
-        if wanted > 0:
-            batch = next(pq.ParquetFile(data_file.location).iter_batches(wanted)).select(list(reading.schema.names))
-            rows.extend(list(row.values()) for row in batch.to_pylist())
-        Path(data_file.location).unlink()
-
     work = Work(
         load_id=uuid.uuid4(),
         table_name="no table",
         loaded_at=datetime.now(UTC),
         files=claimed,
         reading=reading,
-        shape=numbered(reading.schema),
+        shape=shape,
         store=reader.store,
         spool=spool,
         cancelled=lambda: time.monotonic() > reader.until,
     )
     try:
-        outcomes = reader.engine.prepare(work, keep, lambda _: None)
+        outcomes = reader.engine.prepare(work, shown.keep, lambda _: None)
     except LeaseLost:
-        return rows, [(each.path, "reading a sample of the files took longer than a preview may") for each in objects]
-    problems = [
+        return [(each.path, "reading a sample of the files took longer than a preview may") for each in objects]
+    return [
         (
             objects[outcome.file_id].path,
             outcome.error_message or f"{outcome.records_rejected:,} of its records are bad; the others would load",
@@ -238,7 +259,6 @@ def _read(
         for outcome in outcomes
         if outcome.status is FileStatus.FAILED or outcome.records_rejected
     ]
-    return rows, problems
 
 
 def _counted(bad: BadRecords) -> BadRecords:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from autoloader.model import BadRecords
+from autoloader.model import BadRecords, UnknownFields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from autoloader.model import ClaimedFile, FormatType, Made, Outcome
     from autoloader.objects import ObjectStore
     from autoloader.schema.table import TableShape
-    from autoloader.schema.types import Schema
+    from autoloader.schema.types import Column, Schema
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,13 +24,17 @@ class Reading:
     """How an ingestion's files are read, all of it already validated.
 
     Attributes:
-        schema: explicit.
+        schema: of the records, explicit.
+        path_columns: further columns, whose values stand in the key of a file.
+        unknown_fields: what becomes of fields that the schema does not know.
         bad_records: what becomes of records that the contract refuses.
     """
 
     format_type: FormatType
     options: Mapping[str, str]
     schema: Schema
+    path_columns: tuple[Column, ...] = ()
+    unknown_fields: UnknownFields = UnknownFields.IGNORE
     bad_records: BadRecords = field(default_factory=BadRecords)
 
 

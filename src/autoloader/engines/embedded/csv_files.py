@@ -12,8 +12,10 @@ from autoloader.engines.embedded.readers import Found, Layout
 from autoloader.engines.embedded.screen import Screen, csv_pattern
 from autoloader.engines.embedded.streams import RAW_BYTES, excerpt
 from autoloader.engines.embedded.strict_json import malformed
+from autoloader.engines.embedded.unknown import flat_text, joined
 from autoloader.engines.forms import RECORD_LIMIT_BYTES
 from autoloader.errors import BadRecord, HeaderMismatch
+from autoloader.model import UnknownFields
 from autoloader.schema.types import Scalar
 
 if TYPE_CHECKING:
@@ -33,11 +35,17 @@ class CsvDialect:
     Args:
         options: of the ingestion.
         schema: its columns.
+        mode: what becomes of fields that the schema does not know.
+        key: under which their text stands in a canonical record.
     """
 
-    def __init__(self, options: CsvOptions, schema: Schema) -> None:
+    def __init__(
+        self, options: CsvOptions, schema: Schema, mode: UnknownFields = UnknownFields.IGNORE, key: str = ""
+    ) -> None:
         self.options = options
         self.schema = schema
+        self.mode = mode
+        self.key = key
         self.strings = {column.name for column in schema.columns if column.type is Scalar.STRING}
         self._screens: dict[int, Screen | None] = {}
         sep = re.escape(options.sep)
@@ -131,6 +139,23 @@ class CsvDialect:
             raise HeaderMismatch(f"the header lacks {_listed(missing)}; it has {_listed(names)}")
         return tuple(found)
 
+    def unknown(self, header: Sequence[Field], columns: Sequence[str | None]) -> tuple[str | None, ...]:
+        """The name of each column that the schema does not know, as Spark names one without: by its position."""
+        if self.mode is UnknownFields.IGNORE:
+            return ()
+        taken = {name for name in header if name}
+        found: list[str | None] = []
+        for at, (name, known) in enumerate(zip(header, columns, strict=True)):
+            found.append(None if known is not None else name or _free(f"_c{at}", taken))
+        return tuple(found) if any(name is not None for name in found) else ()
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """The name, with so many lines behind it that no column has it already."""
+    while name in taken:
+        name += "_"
+    return name
+
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(json.dumps(name, ensure_ascii=False) for name in names)
@@ -163,7 +188,7 @@ class CsvReader:
     def begin(self, block: bytes) -> tuple[bytes, int]:
         """Match the header; comments and blank lines before it are skipped."""
         if not self._dialect.options.header:
-            self._follow(self._dialect.schema.names)
+            self._follow(self._dialect.schema.names, ())
             return block, 0
         text = _decoded(block)
         start = self._next(text, 0, 1)
@@ -175,11 +200,12 @@ class CsvReader:
             raise self._broken(text, at, line)
         if _UNDECODED.search(text, at, record[1]):
             raise _not_utf8(text[at : record[1]], line)
-        self._follow(self._dialect.columns(record[0]))
+        columns = self._dialect.columns(record[0])
+        self._follow(columns, self._dialect.unknown(record[0], columns))
         return text[record[1] :].encode(errors="surrogateescape"), line - 1 + text.count("\n", at, record[1])
 
-    def _follow(self, columns: Sequence[str | None]) -> None:
-        self.layout = Layout("csv", tuple(columns))
+    def _follow(self, columns: Sequence[str | None], unknown: tuple[str | None, ...]) -> None:
+        self.layout = Layout("csv", tuple(columns), unknown)
         self.screen = self._dialect.screen(len(columns))
 
     def _next(self, text: str, at: int, line: int) -> tuple[int, int] | None:
@@ -243,7 +269,12 @@ class CsvReader:
             for name, value in zip(header, fields, strict=True)
             if name is not None and value is not None and (value or name in self._dialect.strings)
         ]
-        return line, f"{{{','.join(members)}}}", raw
+        record = f"{{{','.join(members)}}}"
+        if self.layout.unknown:
+            named = zip(self.layout.unknown, fields, strict=True)
+            rest = {name: value for name, value in named if name is not None and value is not None}
+            record = joined(record, self._dialect.key, flat_text(rest, self._dialect.mode))
+        return line, record, raw
 
     def _broken(self, text: str, at: int, line: int) -> BadRecord:
         raw = _told(text[at : at + RAW_BYTES].split("\n", maxsplit=1)[0])

@@ -20,10 +20,12 @@ class Layout:
     Attributes:
         kind: ``ndjson`` (as it came, or canonical) or ``csv``.
         header: for CSV: the schema's column that stands at each position, None for one that is left out.
+        unknown: for CSV, where unknown fields are not ignored: the name of each column that the schema does not know.
     """
 
     kind: str
     header: tuple[str | None, ...] = ()
+    unknown: tuple[str | None, ...] = ()
 
 
 NDJSON = Layout("ndjson")

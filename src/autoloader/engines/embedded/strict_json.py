@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     Write = Callable[[Any], str]
 
+UNKNOWN_FIELD = "unknown_field"
+"""The reason code of a record with a field that the schema does not know, where that is refused."""
+
 _SHOWN = 100
 """Characters of a value that fit on a line."""
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -209,6 +212,8 @@ def blame(unit: str, number: int, column: str, shown: str, code: str) -> str:
         shown: the text of the value.
         code: the reason code.
     """
+    if code == UNKNOWN_FIELD:
+        return f'{unit} {number}: the field "{column}" is not in the schema ({code})'
     cut = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
     return _blame(unit, number, column, cut if shown[:1] in {"[", "{"} else f'"{cut}"', code)
 

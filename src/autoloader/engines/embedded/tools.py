@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from autoloader.engines.embedded.fetch import Fetcher
     from autoloader.engines.embedded.rejects import Rejecting
     from autoloader.engines.embedded.writing import ParquetWriter
+    from autoloader.model import UnknownFields
     from autoloader.schema.types import Schema
 
 
@@ -24,7 +25,8 @@ class Tools:
 
     Attributes:
         connection: to DuckDB; one thread at a time uses it.
-        schema: of the ingestion.
+        schema: of the records.
+        unknown_fields: what becomes of fields that it does not know.
         writer: of the data files.
         fetcher: reads the files.
         rejecting: what becomes of bad records.
@@ -35,6 +37,7 @@ class Tools:
 
     connection: duckdb.DuckDBPyConnection
     schema: Schema
+    unknown_fields: UnknownFields
     writer: ParquetWriter
     fetcher: Fetcher
     rejecting: Rejecting

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from autoloader.engines.footers import check_columns
+from autoloader.engines.footers import check_columns, first_unknown
 from autoloader.engines.spark import values
+from autoloader.engines.spark.keys import KeyColumns
 from autoloader.engines.spark.sources import files_of
 from autoloader.engines.spark.sql import either, quote
 from autoloader.engines.spark.statement import written
 from autoloader.errors import FileError
+from autoloader.model import UnknownFields
 from autoloader.schema.printing import type_ddl
 from autoloader.schema.types import Array, Column, Decimal, Map, Scalar, Struct
 
@@ -67,10 +69,13 @@ class ParquetReader:
 
     def __init__(self, work: Work) -> None:
         self._work = work
+        self._keys = KeyColumns(work)
+        self._knows_all = work.reading.unknown_fields is UnknownFields.IGNORE
         self._layouts: dict[str, tuple[Column | None, ...]] = {}
 
     def sure_of(self, files: Sequence[ClaimedFile]) -> list[ClaimedFile]:
         """Those of a few layouts, of types that mean the same to Spark and to us; each footer is one request."""
+        files = self._keys.sure_of(files)
         with ThreadPoolExecutor(_REQUESTS, "footer") as pool:
             found = dict(zip(files, pool.map(self._layout, files), strict=True))
         usual = Counter(layout for layout in found.values() if layout is not None).most_common(_MOST_LAYOUTS)
@@ -86,6 +91,8 @@ class ParquetReader:
         except (FileError, pa.ArrowException, OSError):
             return None  # the exact engine says what is wrong with it
         if len({name.casefold() for name in footer.names}) < len(footer.names) or not any(names):
+            return None
+        if not self._knows_all and first_unknown(footer, self._work.reading.schema, names) is not None:
             return None
         types = {name: _sure_type(footer.field(name).type) for name in names if name is not None}
         columns = [None if name is None else (name, types[name]) for name in names]
@@ -107,9 +114,10 @@ class ParquetReader:
         found = files_of(read.format("parquet"), source, own)
         columns = self._work.reading.schema.columns
         typed = [_typed(theirs, ours.type) for theirs, ours in zip(layout, columns, strict=True)]
-        rows = found.selectExpr("path", "modified_at", *(f"{sql} AS typed{at}" for at, sql in enumerate(typed)))
-        bad = (values.strings(c.type, f"typed{at}", "NOT is_valid_utf8({})") for at, c in enumerate(columns))
-        return rows.selectExpr(*written(self._work, either(bad)))
+        values_of = [f"{sql} AS typed{at}" for at, sql in enumerate(typed)]
+        rows = found.selectExpr("path", "modified_at", *values_of, *self._keys.typed())
+        bad = [values.strings(c.type, f"typed{at}", "NOT is_valid_utf8({})") for at, c in enumerate(columns)]
+        return rows.selectExpr(*written(self._work, either([*bad, *self._keys.bad()])))
 
 
 def _typed(theirs: Column | None, ours: DataType) -> str:
