@@ -28,6 +28,7 @@ AutoloaderError
 │   ├── CatalogUnavailable      ↻ no answer, 5xx, or a commit whose fate is unknown to the end
 │   ├── CatalogMisconfigured    unknown catalog, wrong key, a name the catalog refuses
 │   ├── TableMismatch           the table exists and does not fit the ingestion
+│   ├── TableMoved              ↻ it got other columns while a load was on its way that adds some
 │   └── HistoryTooShort         the table's snapshots no longer reach back far enough to decide
 ├── SparkError                  the Spark cluster
 │   ├── SparkUnavailable        ↻ no answer, or the session was lost on the way
@@ -199,6 +200,20 @@ class CatalogMisconfigured(LakeError):  # noqa: N818
 
 class TableMismatch(LakeError):  # noqa: N818
     """The table exists and does not fit the ingestion; the message lists every difference."""
+
+
+class TableMoved(LakeError):  # noqa: N818
+    """The table got other columns while a load was on its way that adds some: its data files do not fit any more.
+
+    Attributes:
+        sent: whether a commit of the load was sent before that; it may have landed.
+    """
+
+    retryable = True
+
+    def __init__(self, message: str, *, sent: bool = False) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class HistoryTooShort(LakeError):  # noqa: N818

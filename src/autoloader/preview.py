@@ -18,19 +18,28 @@ import pyarrow.parquet as pq
 
 from autoloader import sampling
 from autoloader.discovery import Scope, matching
-from autoloader.engines import Work
-from autoloader.engines.fields import all_columns, further_columns, reading_of
+from autoloader.engines import NewColumns, Work
+from autoloader.engines.fields import all_columns, further_columns, reading_of, with_columns
 from autoloader.errors import LeaseLost, UsageError
-from autoloader.model import ARCHIVE, ARCHIVE_ADVICE, RESCUED_DATA, ClaimedFile, DataFile, FileStatus, OnBadRecord
+from autoloader.model import (
+    ARCHIVE,
+    ARCHIVE_ADVICE,
+    RESCUED_DATA,
+    ClaimedFile,
+    DataFile,
+    FileStatus,
+    OnBadRecord,
+    UnknownFields,
+)
 from autoloader.schema import parse_schema
 from autoloader.schema.table import numbered
+from autoloader.schema.types import Schema
 
 if TYPE_CHECKING:
     from autoloader.engines import Engine, Reading
     from autoloader.model import BadRecords, Made, NewIngestion, SourceObject
     from autoloader.objects import ObjectStore
-    from autoloader.schema.table import TableShape
-    from autoloader.schema.types import Schema
+    from autoloader.schema.types import Column
 
 SHOWN_ROWS = 10
 SHOWN_FILES = 5
@@ -123,14 +132,19 @@ def look(store: ObjectStore, engine: Engine, ingestion: NewIngestion, bounds: Bo
             return seen
         reading = reading_of(ingestion, schema)
         reading = replace(reading, bad_records=_counted(reading.bad_records))
-        shown = _Shown([*whole.names, *([RESCUED_DATA] if reading.unknown_fields.keeps else [])])
         reader = _Reader(store=store, engine=engine, folder=folder, until=until)
-        problems = _read(reader, reading, numbered(whole, further_columns(ingestion)), chosen, shown)
-    return replace(seen, columns=shown.names, rows=shown.rows, problems=problems)
+        extra = further_columns(ingestion)
+        try:
+            shown = _read(reader, reading, whole, extra, chosen)
+        except NewColumns as found:
+            whole = Schema((*whole.columns, *found.columns))
+            grown = replace(with_columns(reading, found.columns), unknown_fields=UnknownFields.RESCUE)
+            shown = _read(reader, grown, whole, extra, chosen)
+    return replace(seen, schema=whole, columns=shown.names, rows=shown.rows, problems=shown.problems)
 
 
 class _Shown:
-    """The first rows of the files that are read.
+    """The first rows of the files that are read, and the files that would fail, or not load as a whole.
 
     Args:
         wanted: names of the columns.
@@ -139,6 +153,7 @@ class _Shown:
     def __init__(self, wanted: Sequence[str]) -> None:
         self._wanted = list(wanted)
         self._rows: list[dict[str, Any]] = []
+        self.problems: list[tuple[str, str]] = []
 
     def keep(self, made: Made) -> None:
         """Look into a data file, and remove it."""
@@ -221,9 +236,14 @@ def _schema(
 
 
 def _read(
-    reader: _Reader, reading: Reading, shape: TableShape, objects: Sequence[SourceObject], shown: _Shown
-) -> list[tuple[str, str]]:
-    """Read these files by the same engine and rules as a run; those that would fail, or not load as a whole."""
+    reader: _Reader, reading: Reading, whole: Schema, extra: Sequence[Column], objects: Sequence[SourceObject]
+) -> _Shown:
+    """Read these files by the same engine and rules as a run.
+
+    Raises:
+        NewColumns: a run would add columns to the table.
+    """
+    shown = _Shown([*whole.names, *([RESCUED_DATA] if reading.unknown_fields.keeps else [])])
     claimed = [
         ClaimedFile(
             file_id=number,
@@ -234,15 +254,14 @@ def _read(
         )
         for number, each in enumerate(objects)
     ]
-    spool = reader.folder / "spool"
-    spool.mkdir()
+    spool = Path(tempfile.mkdtemp(dir=reader.folder))
     work = Work(
         load_id=uuid.uuid4(),
         table_name="no table",
         loaded_at=datetime.now(UTC),
         files=claimed,
         reading=reading,
-        shape=shape,
+        shape=numbered(whole, extra),
         store=reader.store,
         spool=spool,
         cancelled=lambda: time.monotonic() > reader.until,
@@ -250,8 +269,11 @@ def _read(
     try:
         outcomes = reader.engine.prepare(work, shown.keep, lambda _: None)
     except LeaseLost:
-        return [(each.path, "reading a sample of the files took longer than a preview may") for each in objects]
-    return [
+        shown.problems = [
+            (each.path, "reading a sample of the files took longer than a preview may") for each in objects
+        ]
+        return shown
+    shown.problems = [
         (
             objects[outcome.file_id].path,
             outcome.error_message or f"{outcome.records_rejected:,} of its records are bad; the others would load",
@@ -259,6 +281,7 @@ def _read(
         for outcome in outcomes
         if outcome.status is FileStatus.FAILED or outcome.records_rejected
     ]
+    return shown
 
 
 def _counted(bad: BadRecords) -> BadRecords:

@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.orc as po
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from autoloader.model import BadRecords, FormatType, OnBadRecord, UnknownFields
 
@@ -220,3 +222,54 @@ def test_avro_and_orc_keep_theirs_too(loads: Any, put: Put) -> None:
     files = [file for file in loads.files() if file.path.endswith("avro")]
     result = loads.load(TYPED, format_type=FormatType.AVRO, unknown_fields=RESCUE, files=files)
     assert rescued(result, "a.avro") == ['{"any":"\\"x\\"","new":5}', None]
+
+
+KEYS = st.sampled_from(["id", "x", "yy", "ID", "é", "p", "a.b"])
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**20), 10**20),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=5),
+)
+VALUES = st.one_of(SCALARS, st.lists(SCALARS, max_size=3), st.dictionaries(KEYS, SCALARS, max_size=2))
+RECORDS = st.lists(st.dictionaries(KEYS.filter(lambda key: key != "id"), VALUES, max_size=4), min_size=1, max_size=6)
+
+
+@pytest.mark.parametrize("loads", ["embedded"], indirect=True)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(records=RECORDS, ascii_only=st.booleans())
+def test_what_is_kept_is_what_was_written_whichever_way_it_was_read(
+    loads: Any,
+    put: Put,
+    records: list[dict[str, Any]],
+    ascii_only: bool,  # noqa: FBT001  Hypothesis names it
+) -> None:
+    put("a.json", "\n".join(json.dumps({"id": at, **r}, ensure_ascii=ascii_only) for at, r in enumerate(records)))
+    kept = rescued(loads.load("id BIGINT", unknown_fields=RESCUE), "a.json")
+    expected = [dict(sorted((name, v) for name, v in record.items() if v is not None)) for record in records]
+    texts = [json.dumps(left, ensure_ascii=False, separators=(",", ":")) if left else None for left in expected]
+    assert kept == texts
+
+
+def test_files_with_plain_unknown_fields_are_read_fast_and_those_that_hide_a_key_twice_are_not(
+    loads: Any, put: Put
+) -> None:
+    plain = "".join(f'{{"id": {at}, "x": "v{at}", "n": {at}.5, "l": [1, "a", null]}}\n' for at in range(1, 200))
+    put("plain.json", plain)
+    put("more.json", '{"id": 1000, "x": null, "later": true}\n{"id": 1001}\n')
+    put("twice.json", plain.replace('"id": 7,', '"x": 1, "id": 7,'))
+    put("within.json", '{"id": 1, "x": {"a": 1, "a": 2}}\n')
+    put("value.json", plain.replace('"id": 9,', '"id": "nine",'))
+    result = loads.load("id BIGINT", unknown_fields=RESCUE)
+    assert rescued(result, "plain.json")[:2] == [
+        '{"l":[1,"a",null],"n":1.5,"x":"v1"}',
+        '{"l":[1,"a",null],"n":2.5,"x":"v2"}',
+    ]
+    assert rescued(result, "more.json") == ['{"later":true}', None]
+    told = {name: result.failure(f"{name}.json")[1] for name in ("twice", "within", "value")}
+    assert told == {
+        "twice": 'line 7: the record is malformed: the key "x" comes twice',
+        "within": 'line 1: the record is malformed: the key "a" comes twice',
+        "value": 'line 9, column "id": "nine" is not a BIGINT (not_bigint)',
+    }

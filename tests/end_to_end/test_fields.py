@@ -75,9 +75,8 @@ def test_columns_told_by_keys_are_typed_previewed_and_partition_the_table(anyone
 
 def test_a_preview_shows_unknown_fields_where_there_are_some(user: User) -> None:
     user.landing.put("a.json", '{"id": 1, "more": 2}\n')
-    described = ("--source", user.landing.path, "--format", "json", "--schema", "id BIGINT")
-    described += ("--table", user.table("none"))
-    seen = user.types("preview", *described, "--json").json
+    described = ("--source", user.landing.path, "--format", "json", "--table", user.table("none"))
+    seen = user.types("preview", *described, "--schema", "id BIGINT", "--json").json
     assert (seen["columns"], seen["rows"]) == (["id", "_rescued_data"], [[1, '{"more":2}']])
     known = user.types("preview", *described, "--schema", "id BIGINT, more INT", "--json").json
     assert known["columns"] == ["id", "more"]

@@ -121,7 +121,7 @@ Unknown = Annotated[
     UnknownFields,
     Field(
         description="What becomes of a field that the schema does not know: `rescue`, it is kept as JSON in the column "
-        "`_rescued_data`; `ignore`, it is left out; `fail`, its record is bad."
+        "`_rescued_data`; `ignore`, it is left out; `fail`, its record is bad; `add`, it becomes a column of the table."
     ),
 ]
 MostBad = Annotated[

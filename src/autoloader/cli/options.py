@@ -79,7 +79,7 @@ DESCRIBING = [
         "--unknown-fields",
         type=click.Choice([str(c) for c in UnknownFields]),
         help="What becomes of a field that the schema does not know: kept as JSON in _rescued_data (default), left "
-        "out, or a reason to refuse its record.",
+        "out, a reason to refuse its record, or a new column.",
     ),
     click.option(
         "--max-bad-records", metavar="N|none", help="A file with more bad records fails. Default: none, no limit."

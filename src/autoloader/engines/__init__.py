@@ -25,6 +25,7 @@ class Reading:
 
     Attributes:
         schema: of the records, explicit.
+        optional: names of those columns that a CSV header may lack: they came to the table by ``add``.
         path_columns: further columns, whose values stand in the key of a file.
         unknown_fields: what becomes of fields that the schema does not know.
         bad_records: what becomes of records that the contract refuses.
@@ -33,9 +34,22 @@ class Reading:
     format_type: FormatType
     options: Mapping[str, str]
     schema: Schema
+    optional: frozenset[str] = frozenset()
     path_columns: tuple[Column, ...] = ()
     unknown_fields: UnknownFields = UnknownFields.IGNORE
     bad_records: BadRecords = field(default_factory=BadRecords)
+
+
+class NewColumns(Exception):  # noqa: N818  nothing went wrong
+    """A load has met fields that are to become columns: it is prepared anew with them.
+
+    Attributes:
+        columns: of types that take every value of the load.
+    """
+
+    def __init__(self, columns: tuple[Column, ...]) -> None:
+        super().__init__(", ".join(column.name for column in columns))
+        self.columns = columns
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +61,8 @@ class Work:
         loaded_at: the instant written into ``_loaded_at`` of every row.
         store: where the files are.
         spool: a folder of this load's own, empty, removed by the caller afterwards.
+        grows: whether the shape has columns that the catalog's table gets only with this load, so that nobody can write
+            them by the table's name.
         cancelled: asked between steps; once true the engine raises LeaseLost and stops.
     """
 
@@ -59,6 +75,7 @@ class Work:
     store: ObjectStore
     spool: Path
     cancelled: Callable[[], bool]
+    grows: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +106,7 @@ class Engine(Protocol):
             One outcome for each file of ``work.files``, in any order.
 
         Raises:
+            NewColumns: unknown fields are to be added, and there are some; nothing that was handed over counts.
             SourceError: the store as a whole cannot be read.
             SparkError: the cluster cannot do it.
             SpoolFull: no room left for the files on their way.

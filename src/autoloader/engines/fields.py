@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autoloader.engines import Reading
@@ -9,7 +10,7 @@ from autoloader.engines.options import CsvOptions, TextOptions, parse_options
 from autoloader.errors import UsageError
 from autoloader.model import METADATA_COLUMNS, RESCUED_DATA, SOURCE_ROW, UnknownFields
 from autoloader.schema.names import FIELD
-from autoloader.schema.table import RESCUED, ROW
+from autoloader.schema.table import METADATA, RESCUED, ROW
 from autoloader.schema.types import Column, Decimal, Scalar, Schema
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from autoloader.engines.options import Options
     from autoloader.model import NewIngestion
+    from autoloader.schema.table import TableShape
 
 PATHS = "path_columns"
 """The field of an ingestion that names the columns told by keys."""
@@ -56,6 +58,22 @@ def of_keys(schema: Schema, path_columns: Sequence[str]) -> tuple[Column, ...]:
     """The columns told by keys, of the type that the schema says, or STRING."""
     types = {column.name: column.type for column in schema.columns}
     return tuple(Column(name, types.get(name, Scalar.STRING)) for name in path_columns)
+
+
+def knowing_table(reading: Reading, shape: TableShape) -> Reading:
+    """Where unknown fields become columns: those that the table has got by now are known. Others are as they were."""
+    if reading.unknown_fields is not UnknownFields.ADD:
+        return reading
+    ours = (*reading.schema.columns, *reading.path_columns, *METADATA, ROW, RESCUED)
+    known = {column.name.casefold() for column in ours}
+    more = [column for column in shape.schema.columns if column.name.casefold() not in known]
+    return with_columns(reading, more)
+
+
+def with_columns(reading: Reading, more: Sequence[Column]) -> Reading:
+    """The same with further columns, which a CSV header need not have."""
+    optional = reading.optional | {column.name for column in more}
+    return replace(reading, schema=Schema((*reading.schema.columns, *more)), optional=optional)
 
 
 def further_columns(ingestion: NewIngestion) -> list[Column]:

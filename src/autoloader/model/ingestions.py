@@ -79,17 +79,18 @@ class UnknownFields(StrEnum):
     """What becomes of a field that a file has and the schema has not. One that is NULL is as good as absent.
 
     ``rescue``: it is kept as JSON in the column ``_rescued_data``. ``ignore``: it is left out. ``fail``: its record is
-    bad.
+    bad. ``add``: it becomes a column of the table; what cannot is kept as with ``rescue``.
     """
 
     RESCUE = "rescue"
     IGNORE = "ignore"
     FAIL = "fail"
+    ADD = "add"
 
     @property
     def keeps(self) -> bool:
         """Whether the table has a column for them."""
-        return self is UnknownFields.RESCUE
+        return self in {UnknownFields.RESCUE, UnknownFields.ADD}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -132,7 +132,8 @@ class Batch:
         self._write(self._screening.done() if last or reader.independent else self._screening.all())
 
     def _write(self, screened: Iterable[tuple[Intake, bytes, bool, Layout | None]]) -> None:
-        for intake, data, last, layout in screened:
+        for intake, data, last, found in screened:
+            layout = intake.reader.wider(data) if found is None and not intake.error else found
             if layout is None:
                 self._exact(intake, data, last=last)
             else:

@@ -19,7 +19,7 @@ from autoloader.model import UnknownFields
 from autoloader.schema.types import Scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from autoloader.engines.options import CsvOptions
     from autoloader.schema.types import Schema
@@ -37,12 +37,19 @@ class CsvDialect:
         schema: its columns.
         mode: what becomes of fields that the schema does not know.
         key: under which their text stands in a canonical record.
+        optional: names of columns that a header may lack.
     """
 
     def __init__(
-        self, options: CsvOptions, schema: Schema, mode: UnknownFields = UnknownFields.IGNORE, key: str = ""
+        self,
+        options: CsvOptions,
+        schema: Schema,
+        mode: UnknownFields = UnknownFields.IGNORE,
+        key: str = "",
+        optional: Collection[str] = (),
     ) -> None:
         self.options = options
+        self.optional = optional
         self.schema = schema
         self.mode = mode
         self.key = key
@@ -134,7 +141,7 @@ class CsvDialect:
         exact = {name for name in names if name in set(self.schema.names)}
         loose = {name.casefold(): name for name in self.schema.names if name not in exact}
         found = [name if name in exact else loose.pop(name.casefold(), None) for name in names]
-        missing = [name for name in self.schema.names if name not in found]
+        missing = [name for name in self.schema.names if name not in found and name not in self.optional]
         if missing:
             raise HeaderMismatch(f"the header lacks {_listed(missing)}; it has {_listed(names)}")
         return tuple(found)
@@ -218,6 +225,10 @@ class CsvReader:
             if not blank and not (comment and text.startswith(comment, at)):
                 return at, line
             at, line = end + 1, line + 1
+        return None
+
+    def wider(self, block: bytes) -> Layout | None:  # noqa: ARG002  the protocol's
+        """The header told already which columns the schema does not know."""
         return None
 
     def tag(self, block: bytes, ordinal: int) -> tuple[bytes, int]:

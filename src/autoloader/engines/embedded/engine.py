@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import duckdb
 
-from autoloader.engines import Progress
+from autoloader.engines import NewColumns, Progress
 from autoloader.engines.embedded import sql
 from autoloader.engines.embedded.avro_files import avro_to_parquet
 from autoloader.engines.embedded.compression import MOST_TIMES
 from autoloader.engines.embedded.fetch import Fetcher
 from autoloader.engines.embedded.file_table import make_file_table
+from autoloader.engines.embedded.newcomers import Newcomers
 from autoloader.engines.embedded.orc_files import orc_to_parquet
 from autoloader.engines.embedded.parquet_files import ParquetRoute
 from autoloader.engines.embedded.rejects import Rejecting
@@ -33,6 +34,7 @@ from autoloader.engines.embedded.writing import ParquetWriter
 from autoloader.engines.options import AvroOptions, OrcOptions, ParquetOptions, parse_options
 from autoloader.errors import LeaseLost, MemoryShort
 from autoloader.failpoints import Step, reached
+from autoloader.model import UnknownFields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping, Sequence
@@ -119,6 +121,7 @@ class EmbeddedEngine:
             tools = self._tools(work, options, connection, means=means, fetching=fetching, screening=screening)
             route = _route(options, tools)
             line = _AssemblyLine(work, parsing, putting, put, report)
+            line.newcomers = tools.newcomers
             line.refuse(mismatched)
             try:
                 for batch in batches(work.files, self._batch_bytes, without=mismatched):
@@ -167,6 +170,8 @@ class EmbeddedEngine:
             connection=connection,
             schema=reading.schema,
             unknown_fields=reading.unknown_fields,
+            optional=reading.optional,
+            newcomers=_newcomers(work, options),
             writer=ParquetWriter(connection, work.shape, columns, work.spool, means.row_group),
             fetcher=Fetcher(work.store, fetching),
             rejecting=Rejecting(reading.bad_records, new_path),
@@ -202,6 +207,12 @@ def batches(
         yield batch
 
 
+def _newcomers(work: Work, options: Options) -> Newcomers | None:
+    if work.reading.unknown_fields is not UnknownFields.ADD:
+        return None
+    return Newcomers((*work.shape.schema.names, *work.reading.schema.names), options)
+
+
 def _route(options: Options, tools: Tools) -> Route:
     match options:
         case ParquetOptions():
@@ -226,6 +237,7 @@ class _AssemblyLine:
         report: Callable[[Progress], None],
     ) -> None:
         self._work = work
+        self.newcomers: Newcomers | None = None
         self._parsing = parsing
         self._putting = putting
         self._put = put
@@ -260,11 +272,17 @@ class _AssemblyLine:
         self._parsed = self._parsing.submit(self._parse, spooled)
 
     def finish(self) -> None:
-        """Wait for everything."""
+        """Wait for everything.
+
+        Raises:
+            NewColumns: there are fields that are to become columns.
+        """
         self._wait()
         for done in self._puts:
             done.result()
         self.check()
+        if self.newcomers is not None and (columns := self.newcomers.columns()):
+            raise NewColumns(columns)
 
     def drop(self) -> None:
         """Start nothing more."""
@@ -287,6 +305,8 @@ class _AssemblyLine:
                 "AUTOLOADER_MEMORY_LIMIT, or load fewer columns."
             ) from None
         spooled.remove()
+        if self.newcomers is not None and written is not None:
+            self.newcomers.look_into(written.files)
         self._puts = [self._putting.submit(self._put, data_file) for data_file in (written.files if written else [])]
         verdicts = spooled.verdicts()
         self.outcomes += [outcome(verdict) for verdict in verdicts]

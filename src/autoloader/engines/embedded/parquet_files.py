@@ -13,7 +13,7 @@ from autoloader.engines.embedded.sql import literal, quote
 from autoloader.engines.embedded.strict_json import UNKNOWN_FIELD
 from autoloader.engines.embedded.typed_unknown import unknown_json
 from autoloader.engines.embedded.values import final_type
-from autoloader.engines.footers import check_columns, first_unknown
+from autoloader.engines.footers import check_columns, first_unknown, unknown_columns
 from autoloader.errors import FileError, FileUnreadable, TypeMismatch
 from autoloader.model import UnknownFields
 from autoloader.scratch import room
@@ -131,6 +131,9 @@ class ParquetRoute:
         if mode is UnknownFields.FAIL and (path := first_unknown(columns, schema, intake.found)) is not None:
             raise TypeMismatch(f'the field "{path}" of the file is not in the schema ({UNKNOWN_FIELD})')
         if mode.keeps:
+            if self._tools.newcomers is not None:
+                names = unknown_columns(columns, intake.found)
+                self._tools.newcomers.see_typed(columns.field(name) for name in names)
             intake.unknown = unknown_json(columns, schema, intake.found, _ROW) or NOTHING
 
     def _take_up(self, intake: ParquetIntake) -> None:

@@ -15,7 +15,15 @@ import duckdb
 from autoloader.engines.embedded.batch import FIRST_SHOWN, Batch
 from autoloader.engines.embedded.readers import BARE, NDJSON
 from autoloader.engines.embedded.sql import literal
-from autoloader.engines.embedded.statement import BAD_VALUE, Judgement, csv_source, kept, longest_line, ndjson_source
+from autoloader.engines.embedded.statement import (
+    BAD_VALUE,
+    Judgement,
+    csv_source,
+    kept,
+    longest_line,
+    ndjson_source,
+    wide_source,
+)
 from autoloader.engines.embedded.strict_json import UNKNOWN_FIELD, blame
 from autoloader.engines.options import CsvOptions
 from autoloader.errors import AutoloaderError, BadRecord, FileError
@@ -103,10 +111,13 @@ class Parser:
             paths = [segment.path for segment in ndjson]
             sources.append(ndjson_source(paths, longest_line(ndjson), self._kept, self._tags))
         for layout, segment in batch.plain.items():
-            if layout not in {NDJSON, BARE} and isinstance(self._options, CsvOptions):
-                sources.append(
-                    csv_source(segment, layout, self._tools.schema, self._options, self._tools.unknown_fields)
-                )
+            if layout in {NDJSON, BARE}:
+                continue
+            schema, unknown = self._tools.schema, self._tools.unknown_fields
+            if isinstance(self._options, CsvOptions):
+                sources.append(csv_source(segment, layout, schema, self._options, unknown))
+            else:
+                sources.append(wide_source(segment, layout, schema, self._tags, unknown))
         return " UNION ALL ".join(sources)
 
     def _suspects(self, batch: Batch, error: Exception, blames: int) -> list[Intake]:

@@ -20,7 +20,8 @@ class Layout:
     Attributes:
         kind: ``ndjson`` (as it came, or canonical) or ``csv``.
         header: for CSV: the schema's column that stands at each position, None for one that is left out.
-        unknown: for CSV, where unknown fields are not ignored: the name of each column that the schema does not know.
+        unknown: where unknown fields are not ignored: for CSV the name of each column that the schema does not know,
+            None for the others; for NDJSON the unknown keys that its records may have.
     """
 
     kind: str
@@ -68,6 +69,10 @@ class RecordReader(Protocol):
         """
         ...
 
+    def wider(self, block: bytes) -> Layout | None:
+        """How a block can be read that no screen found plain; None where only exactly."""
+        ...
+
     def tag(self, block: bytes, ordinal: int) -> tuple[bytes, int]:
         """A plain block with the file's ordinal on every record, and how many records there are."""
         ...
@@ -100,6 +105,10 @@ class Unscreened:
     def begin(self, block: bytes) -> tuple[bytes, int]:
         """There is nothing before the records."""
         return block, 0
+
+    def wider(self, block: bytes) -> Layout | None:
+        """Never asked: there is no screen."""
+        raise AssertionError(block[:20])
 
     def tag(self, block: bytes, ordinal: int) -> tuple[bytes, int]:
         """Never asked: there is no screen."""

@@ -72,10 +72,8 @@ def csv_source(
     """The same from a CSV spool file whose lines begin with the ordinal and follow one header."""
     spec = ", ".join(["ordinal: 'INTEGER'", *(f"c{at}: 'VARCHAR'" for at in range(len(layout.header)))])
     at = {name: position for position, name in enumerate(layout.header)}
-    texts = "".join(
-        f", {values.csv_text(column.type, f'c{at[column.name]}')} AS text{position}"
-        for position, column in enumerate(schema.columns)
-    )
+    values_of = [_csv_value(column, at.get(column.name)) for column in schema.columns]
+    texts = "".join(f", {value} AS text{position}" for position, value in enumerate(values_of))
     if unknown_fields is not UnknownFields.IGNORE:
         texts += f", {_csv_unknown(layout, unknown_fields)} AS text{len(schema.columns)}"
     nulls = ["", *([options.null_value] if options.null_value else [])]
@@ -88,15 +86,43 @@ def csv_source(
     )
 
 
+def _csv_value(column: Column, at: int | None) -> str:
+    """SQL of a column's text; NULL where the header has no such column and need not have it."""
+    return "NULL::VARCHAR" if at is None else values.csv_text(column.type, f"c{at}")
+
+
+def wide_source(segment: Segment, layout: Layout, schema: Schema, tags: Tags, unknown_fields: UnknownFields) -> str:
+    """The same from an NDJSON spool file whose records may have the unknown keys of the layout, all of plain values."""
+    keys = [name for name in layout.unknown if name is not None]
+    known = [(tags.file, "INTEGER"), *((column.name, values.text_type(column.type)) for column in schema.columns)]
+    spec = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in [*known, *((key, "JSON") for key in keys)])
+    texts = "".join(f", {quote(name)} AS text{at}" for at, name in enumerate(schema.names))
+    told = _unknown([(key, f"CAST({quote(key)} AS VARCHAR)") for key in keys], unknown_fields)
+    return (
+        f"SELECT {quote(tags.file)} AS ordinal, NULL::BIGINT AS line{texts}, {told} AS text{len(schema.columns)} "
+        f"FROM read_json({_listed([segment.path])}, format = 'newline_delimited', columns = {{{spec}}}, "
+        f"maximum_object_size = {_buffer(segment.longest)})"
+    )
+
+
 def _csv_unknown(layout: Layout, unknown_fields: UnknownFields) -> str:
-    """SQL of the text about unknown fields, as ``unknown.flat_text`` writes it."""
-    fields = sorted((name, f"c{at}") for at, name in enumerate(layout.unknown) if name is not None)
+    fields = [(name, f"to_json(c{at})") for at, name in enumerate(layout.unknown) if name is not None]
+    return _unknown(fields, unknown_fields)
+
+
+def _unknown(fields: Sequence[tuple[str, str]], unknown_fields: UnknownFields) -> str:
+    """SQL of the text about unknown fields, as ``unknown.flat_text`` writes it.
+
+    Args:
+        fields: names, and SQL of the JSON of their values, which is NULL for NULL.
+    """
+    fields = sorted(fields)
     if not fields:
         return "NULL::VARCHAR"
     if unknown_fields is UnknownFields.FAIL:
         named = " ".join(f"WHEN {field} IS NOT NULL THEN {literal(name)}" for name, field in fields)
         return f"CASE {named} END"
-    members = ", ".join(f"{literal(f'{quoted(name)}:')} || to_json({field})" for name, field in fields)
+    members = ", ".join(f"{literal(f'{quoted(name)}:')} || {field}" for name, field in fields)
     some = " OR ".join(f"{field} IS NOT NULL" for _, field in fields)
     return f"CASE WHEN {some} THEN '{{' || concat_ws(',', {members}) || '}}' END"
 

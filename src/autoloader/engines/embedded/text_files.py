@@ -17,6 +17,7 @@ from autoloader.engines.embedded.screen import Screen, ndjson_pattern
 from autoloader.engines.embedded.strict_json import canonical_record
 from autoloader.engines.embedded.tags import draw_tags
 from autoloader.engines.embedded.unknown import teller, with_unknown
+from autoloader.engines.embedded.wider import Wider
 from autoloader.engines.embedded.xml_files import XmlReader
 from autoloader.engines.embedded.xml_unknown import xml_teller
 from autoloader.engines.fitting import text_column
@@ -58,7 +59,7 @@ class TextRoute:
         write, mode, key = canonical_record(schema.columns), self._tools.unknown_fields, self._tags.unknown
         match options:
             case CsvOptions():
-                dialect = CsvDialect(options, schema, mode, key)
+                dialect = CsvDialect(options, schema, mode, key, self._tools.optional)
                 return lambda: CsvReader(dialect)
             case TextOptions(line_number=number):
                 column = text_column(options, schema)
@@ -77,7 +78,8 @@ class TextRoute:
         screen = None if options.source_row else Screen(ndjson_pattern(schema))
         stricter = None if options.source_row else bare_pattern(schema, options)
         bare = None if stricter is None else Screen(stricter)
-        return lambda: NdjsonReader(self._tags, screen, bare, write)
+        wide = None if mode is UnknownFields.IGNORE else Wider(schema)
+        return lambda: NdjsonReader(self._tags, screen, bare, write, wide)
 
     def spool(self, files: Sequence[tuple[int, ClaimedFile]], fetched: Callable[[int], None]) -> SpooledText:
         """Fetch, screen and write down some files."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from autoloader.engines.embedded.fetch import Fetcher
+    from autoloader.engines.embedded.newcomers import Newcomers
     from autoloader.engines.embedded.rejects import Rejecting
     from autoloader.engines.embedded.writing import ParquetWriter
     from autoloader.model import UnknownFields
@@ -29,6 +30,8 @@ class Tools:
         unknown_fields: what becomes of fields that it does not know.
         writer: of the data files.
         fetcher: reads the files.
+        optional: names of its columns that a CSV header may lack.
+        newcomers: collects the fields that are to become columns; None where none are.
         rejecting: what becomes of bad records.
         screening: where blocks are screened.
         new_path: gives a fresh path in the spool.
@@ -38,6 +41,8 @@ class Tools:
     connection: duckdb.DuckDBPyConnection
     schema: Schema
     unknown_fields: UnknownFields
+    optional: frozenset[str]
+    newcomers: Newcomers | None
     writer: ParquetWriter
     fetcher: Fetcher
     rejecting: Rejecting

@@ -84,4 +84,4 @@ class KeyColumns:
 
 def _form(name: str) -> str:
     """A path with such a folder; the last one is told."""
-    return f"s3://[^/]+/(?:.*/)?{re.escape(name)}=([^/]*)/[^/]*"
+    return f"s3://[^/]+/(?:.*/)?{re.escape(name)}=([^/]*)/.*"

@@ -110,20 +110,22 @@ class ParquetReader:
     def _group(self, spark: SparkSession, source: Source, layout: tuple[Column | None, ...]) -> DataFrame:
         given = ", ".join(f"{quote(c.name)} {type_ddl(c.type)}" for c in layout if c is not None)
         read = spark.read.options(**_REBASED_BY_NOBODY).schema(given)
-        own = [quote(c.name) for c in layout if c is not None]
+        # A name of its own for each, as a file's columns may be called what ours are.
+        own = [f"{quote(c.name)} AS found{at}" for at, c in enumerate(layout) if c is not None]
         found = files_of(read.format("parquet"), source, own)
         columns = self._work.reading.schema.columns
-        typed = [_typed(theirs, ours.type) for theirs, ours in zip(layout, columns, strict=True)]
+        typed = [
+            _typed(theirs, ours.type, f"found{at}")
+            for at, (theirs, ours) in enumerate(zip(layout, columns, strict=True))
+        ]
         values_of = [f"{sql} AS typed{at}" for at, sql in enumerate(typed)]
         rows = found.selectExpr("path", "modified_at", *values_of, *self._keys.typed())
         bad = [values.strings(c.type, f"typed{at}", "NOT is_valid_utf8({})") for at, c in enumerate(columns)]
         return rows.selectExpr(*written(self._work, either([*bad, *self._keys.bad()])))
 
 
-def _typed(theirs: Column | None, ours: DataType) -> str:
-    return (
-        f"CAST(NULL AS {type_ddl(ours)})" if theirs is None else values.conformed(theirs.type, ours, quote(theirs.name))
-    )
+def _typed(theirs: Column | None, ours: DataType, value: str) -> str:
+    return f"CAST(NULL AS {type_ddl(ours)})" if theirs is None else values.conformed(theirs.type, ours, value)
 
 
 def _sure_type(  # noqa: PLR0911  one return for each kind of type

@@ -115,11 +115,11 @@ class _Texts:
         read = read.option("wholetext", "true") if self._whole else read.option("lineSep", "\n")
         found = files_of(read, source)
         texts = found.selectExpr("path", "modified_at", _DECODED[self._options.encoding])
-        schema, options = self._work.reading.schema, self._options
+        schema, options, optional = self._work.reading.schema, self._options, self._work.reading.optional
         record = "r"
         match options:
             case CsvOptions() if self._whole:
-                records = delimited.from_texts(texts, options, schema, wary=self._wary)
+                records = delimited.from_texts(texts, options, schema, optional, wary=self._wary)
                 doubt = delimited.suspicious(options)
             case CsvOptions():
                 records, doubt = delimited.from_lines(texts, options, schema), delimited.suspicious(options)

@@ -15,7 +15,7 @@ def upgrade() -> None:
     """Add the column; ingestions until now leave such fields out, as they did."""
     op.add_column("ingestions", sa.Column("unknown_fields", sa.Text, nullable=False, server_default="ignore"))
     op.create_check_constraint(
-        "ingestions_unknown_fields_check", "ingestions", "unknown_fields IN ('rescue', 'ignore', 'fail')"
+        "ingestions_unknown_fields_check", "ingestions", "unknown_fields IN ('rescue', 'ignore', 'fail', 'add')"
     )
 
 
