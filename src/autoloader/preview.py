@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 import tempfile
 import time
 import uuid
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
-from datetime import time as time_of_day
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import pyarrow.parquet as pq
 
 from autoloader import sampling
 from autoloader.discovery import Scope, matching
@@ -26,7 +21,6 @@ from autoloader.model import (
     ARCHIVE_ADVICE,
     RESCUED_DATA,
     ClaimedFile,
-    DataFile,
     FileStatus,
     OnBadRecord,
     UnknownFields,
@@ -34,18 +28,18 @@ from autoloader.model import (
 from autoloader.schema import parse_schema
 from autoloader.schema.table import numbered
 from autoloader.schema.types import Schema
+from autoloader.showing import Shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from autoloader.engines import Engine, Reading
-    from autoloader.model import BadRecords, Made, NewIngestion, SourceObject
+    from autoloader.model import BadRecords, NewIngestion, SourceObject
     from autoloader.objects import ObjectStore
     from autoloader.schema.types import Column
 
-SHOWN_ROWS = 10
 SHOWN_FILES = 5
 SHOWN_SKIPPED = 10
-MOST_TEXT = 1000
-"""Characters of a text that are shown."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,40 +137,6 @@ def look(store: ObjectStore, engine: Engine, ingestion: NewIngestion, bounds: Bo
     return replace(seen, schema=whole, columns=shown.names, rows=shown.rows, problems=shown.problems)
 
 
-class _Shown:
-    """The first rows of the files that are read, and the files that would fail, or not load as a whole.
-
-    Args:
-        wanted: names of the columns.
-    """
-
-    def __init__(self, wanted: Sequence[str]) -> None:
-        self._wanted = list(wanted)
-        self._rows: list[dict[str, Any]] = []
-        self.problems: list[tuple[str, str]] = []
-
-    def keep(self, made: Made) -> None:
-        """Look into a data file, and remove it."""
-        if not isinstance(made, DataFile):
-            raise TypeError("a preview reads in this process, and keeps no rejects")
-        lacking = SHOWN_ROWS - len(self._rows)
-        if lacking > 0:
-            batch = next(pq.ParquetFile(made.location).iter_batches(lacking)).select(self._wanted)
-            self._rows += batch.to_pylist()
-        Path(made.location).unlink()
-
-    @property
-    def names(self) -> list[str]:
-        """Of the columns; that of unknown fields is one of them where a row has some."""
-        some = any(row.get(RESCUED_DATA) is not None for row in self._rows)
-        return [name for name in self._wanted if name != RESCUED_DATA or some]
-
-    @property
-    def rows(self) -> list[list[Any]]:
-        """Values as JSON holds them."""
-        return [[plain(row[name]) for name in self.names] for row in self._rows]
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Reader:
     store: ObjectStore
@@ -237,13 +197,13 @@ def _schema(
 
 def _read(
     reader: _Reader, reading: Reading, whole: Schema, extra: Sequence[Column], objects: Sequence[SourceObject]
-) -> _Shown:
+) -> Shown:
     """Read these files by the same engine and rules as a run.
 
     Raises:
         NewColumns: a run would add columns to the table.
     """
-    shown = _Shown([*whole.names, *([RESCUED_DATA] if reading.unknown_fields.keeps else [])])
+    shown = Shown([*whole.names, *([RESCUED_DATA] if reading.unknown_fields.keeps else [])])
     claimed = [
         ClaimedFile(
             file_id=number,
@@ -287,24 +247,3 @@ def _read(
 def _counted(bad: BadRecords) -> BadRecords:
     """What a run would set apart, a preview only counts."""
     return replace(bad, policy=OnBadRecord.SKIP) if bad.policy is OnBadRecord.QUARANTINE else bad
-
-
-def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911  any value of a row, one return for each kind
-    """A value of a row as JSON can hold it; a long text is cut."""
-    match value:
-        case None | bool() | int():
-            return value
-        case float():
-            return value if math.isfinite(value) else str(value)
-        case str():
-            return value if len(value) <= MOST_TEXT else value[:MOST_TEXT] + "…"
-        case bytes():
-            return plain(value.hex())
-        case datetime() | date() | time_of_day():
-            return value.isoformat()
-        case Mapping():
-            return {str(name): plain(part) for name, part in value.items()}
-        case Sequence():
-            return [plain(part) for part in value]
-        case _:
-            return str(value)

@@ -259,17 +259,19 @@ def test_files_with_plain_unknown_fields_are_read_fast_and_those_that_hide_a_key
     put("plain.json", plain)
     put("more.json", '{"id": 1000, "x": null, "later": true}\n{"id": 1001}\n')
     put("twice.json", plain.replace('"id": 7,', '"x": 1, "id": 7,'))
-    put("within.json", '{"id": 1, "x": {"a": 1, "a": 2}}\n')
+    put("object.json", '{"id": 2000, "o": {"a": [1.5, "x"], "b": {}}}\n{"id": 2001, "o": {"b": null, "a": 1}}\n')
+    put("within.json", '{"id": 1, "x": 5}\n{"id": 1, "x": {"a": 1, "a": 2}}\n')
     put("value.json", plain.replace('"id": 9,', '"id": "nine",'))
     result = loads.load("id BIGINT", unknown_fields=RESCUE)
     assert rescued(result, "plain.json")[:2] == [
         '{"l":[1,"a",null],"n":1.5,"x":"v1"}',
         '{"l":[1,"a",null],"n":2.5,"x":"v2"}',
     ]
+    assert rescued(result, "object.json") == ['{"o":{"a":[1.5,"x"],"b":{}}}', '{"o":{"b":null,"a":1}}']
     assert rescued(result, "more.json") == ['{"later":true}', None]
     told = {name: result.failure(f"{name}.json")[1] for name in ("twice", "within", "value")}
     assert told == {
         "twice": 'line 7: the record is malformed: the key "x" comes twice',
-        "within": 'line 1: the record is malformed: the key "a" comes twice',
+        "within": 'line 2: the record is malformed: the key "a" comes twice',
         "value": 'line 9, column "id": "nine" is not a BIGINT (not_bigint)',
     }

@@ -8,7 +8,6 @@ put (data files of 0) ───┘
 from __future__ import annotations
 
 import itertools
-import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Protocol
@@ -18,6 +17,7 @@ import duckdb
 from autoloader.engines import NewColumns, Progress
 from autoloader.engines.embedded import sql
 from autoloader.engines.embedded.avro_files import avro_to_parquet
+from autoloader.engines.embedded.batching import batches
 from autoloader.engines.embedded.compression import MOST_TIMES
 from autoloader.engines.embedded.fetch import Fetcher
 from autoloader.engines.embedded.file_table import make_file_table
@@ -37,7 +37,7 @@ from autoloader.failpoints import Step, reached
 from autoloader.model import UnknownFields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
     from pathlib import Path
     from uuid import UUID
@@ -51,8 +51,6 @@ if TYPE_CHECKING:
     from autoloader.model import ClaimedFile, Made, Outcome
 
 _BATCH_BYTES = 128 * 1024**2
-_COMPRESSED = re.compile(r"\.(gz|gzip|zst|zstd|bz2|xz)$", re.IGNORECASE)
-_INFLATION = 8
 
 Numbered = "tuple[int, ClaimedFile]"
 
@@ -179,32 +177,6 @@ class EmbeddedEngine:
             new_path=new_path,
             most_times=self._most_times,
         )
-
-
-def batches(
-    files: Sequence[ClaimedFile], limit: int, without: Container[int] = ()
-) -> Iterator[list[tuple[int, ClaimedFile]]]:
-    """Files with their ordinals, in batches of at most ``limit`` bytes once unpacked, or of one larger file.
-
-    Where there is enough for it the first two are a quarter and a half of that: the parser has something to do sooner.
-
-    Args:
-        without: ordinals of files that are left out.
-    """
-    sizes = [file.size_bytes * (_INFLATION if _COMPRESSED.search(file.path) else 1) for file in files]
-    limits = itertools.chain([limit // 4, limit // 2] if 2 * sum(sizes) > limit else [], itertools.repeat(limit))
-    batch: list[tuple[int, ClaimedFile]] = []
-    total, most = 0, next(limits)
-    for ordinal, (file, size) in enumerate(zip(files, sizes, strict=True)):
-        if ordinal in without:
-            continue
-        if batch and total + size > most:
-            yield batch
-            batch, total, most = [], 0, next(limits)
-        batch.append((ordinal, file))
-        total += size
-    if batch:
-        yield batch
 
 
 def _newcomers(work: Work, options: Options) -> Newcomers | None:

@@ -60,8 +60,9 @@ class Parser:
         self._tags = tags
         self._rejecting = tools.rejecting
         self._kept = kept(tools.schema, tools.unknown_fields, tags)
-        fails = tags.unknown if tools.unknown_fields is UnknownFields.FAIL else None
-        self._judgement = Judgement(self._kept, options, refused=fails)
+        mode = tools.unknown_fields
+        unknown = None if mode is UnknownFields.IGNORE else tags.unknown
+        self._judgement = Judgement(self._kept, options, unknown=unknown, refuses=mode is UnknownFields.FAIL)
         self._tag = re.compile(rb'"%s":(\d+)' % tags.file.encode())
 
     def parse(self, batch: Batch) -> Written | None:

@@ -111,7 +111,9 @@ def ndjson_pattern(schema: Schema, value: Callable[[DataType], str] = loose_valu
 def wider_pattern(schema: Schema, more: Sequence[str]) -> str:
     """The same with further keys, whose values are plain: read as JSON, DuckDB gives them back as they are written."""
     plain = _either(_BARE_STRING, "null|true|false", _AS_WRITTEN)
-    value = _either(plain, rf"\[{_BLANK}{_list_of(plain)}\]")
+    array = rf"\[{_BLANK}{_list_of(plain)}\]"
+    member = rf"{_BARE_STRING}{_BLANK}:{_BLANK}{_either(plain, array)}"
+    value = _either(plain, array, rf"\{{{_BLANK}{_list_of(member)}\}}")
     line = rf"(?:{_object(schema.columns, loose_value, {value: [re.escape(name) for name in more]})}{_BLANK})?"
     return rf"(?:{line}\r?\n)*(?:{line})?"
 

@@ -39,6 +39,9 @@ PARTITION = "autoloader_partition"
 BAD_VALUE = "autoloader: a value is bad"
 """What DuckDB's error says when the fast statement met a value that the contract refuses."""
 
+TWICE = "a key comes twice"
+"""In place of the text about unknown fields, which is an object: the exact path is to say where."""
+
 _SHOWN = 101
 """So much of a value, one more than a message has room for."""
 _SMALLEST_BUFFER = 1024**2
@@ -98,6 +101,8 @@ def wide_source(segment: Segment, layout: Layout, schema: Schema, tags: Tags, un
     spec = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in [*known, *((key, "JSON") for key in keys)])
     texts = "".join(f", {quote(name)} AS text{at}" for at, name in enumerate(schema.names))
     told = _unknown([(key, f"CAST({quote(key)} AS VARCHAR)") for key in keys], unknown_fields)
+    twice = " OR ".join(f"len(json_keys({key})) > len(list_distinct(json_keys({key})))" for key in map(quote, keys))
+    told = f"CASE WHEN {twice} THEN {literal(TWICE)} ELSE {told} END"
     return (
         f"SELECT {quote(tags.file)} AS ordinal, NULL::BIGINT AS line{texts}, {told} AS text{len(schema.columns)} "
         f"FROM read_json({_listed([segment.path])}, format = 'newline_delimited', columns = {{{spec}}}, "
@@ -147,13 +152,15 @@ class Judgement:
     Args:
         schema: the columns that are read.
         options: date and time patterns.
-        refused: the column that holds the path of an unknown field, where a record is bad by it.
+        unknown: the column with the text about unknown fields, if there is one.
+        refuses: whether a record is bad by it.
     """
 
-    def __init__(self, schema: Schema, options: Options, *, refused: str | None = None) -> None:
+    def __init__(self, schema: Schema, options: Options, *, unknown: str | None = None, refuses: bool = False) -> None:
         self._schema = schema
         self._options = options
-        self._refused = refused
+        self._unknown = unknown
+        self._refuses = refuses
 
     def typed(self, source: str) -> str:
         """A SELECT that adds the typed values ``typed0, typed1, …`` to the source."""
@@ -214,7 +221,7 @@ class Judgement:
             if (bad := self._is_bad(at, column)) != "false":
                 text = f"text{at}"
                 why, shown = self._reason(at, column), _shown(column.type, text, _SHOWN)
-                name = text if column.name == self._refused else literal(column.name)
+                name = text if column.name == self._unknown else literal(column.name)
                 told = f"{{'column': {name}, 'reason': {why}, 'shown': {shown}}}"
                 found += f" WHEN {bad} THEN {told}"
         return (
@@ -223,12 +230,14 @@ class Judgement:
         )
 
     def _is_bad(self, at: int, column: Column) -> str:
-        if column.name == self._refused:
-            return f"(text{at} IS NOT NULL)"
+        if column.name == self._unknown:
+            return f"(text{at} IS NOT NULL)" if self._refuses else f"coalesce(text{at} = {literal(TWICE)}, false)"
         return values.is_bad(column.type, f"text{at}", self._options, value=f"typed{at}")
 
     def _reason(self, at: int, column: Column) -> str:
-        if column.name == self._refused:
+        if column.name == self._unknown and not self._refuses:
+            return "NULL::VARCHAR"
+        if column.name == self._unknown:
             return f"CASE WHEN text{at} IS NOT NULL THEN {literal(UNKNOWN_FIELD)} END"
         return values.reason(column.type, f"text{at}", self._options)
 

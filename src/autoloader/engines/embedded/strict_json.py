@@ -164,15 +164,15 @@ def _leaf(value: object) -> str:
 
 def compact(value: object) -> str:
     """Compact JSON with every number as it was written."""
-    match value:
-        case Number():
-            return str(value)
-        case dict():
-            return "{" + ",".join(f"{quoted(k)}:{compact(v)}" for k, v in value.items()) + "}"
-        case list():
-            return "[" + ",".join(compact(item) for item in value) + "]"
-        case _:
-            return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Number):
+        return str(value)
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, dict):
+        return "{" + ",".join([f"{quoted(name)}:{compact(inner)}" for name, inner in value.items()]) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join([compact(item) for item in value]) + "]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def canonical_or_bad(

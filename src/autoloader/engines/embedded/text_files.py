@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from autoloader.engines.embedded import overlong, streams
 from autoloader.engines.embedded.bare import bare_pattern
 from autoloader.engines.embedded.batch import Batch, Intake
-from autoloader.engines.embedded.csv_files import CsvDialect, CsvReader
+from autoloader.engines.embedded.csv_dialect import CsvDialect
+from autoloader.engines.embedded.csv_files import CsvReader
 from autoloader.engines.embedded.documents import DocumentReader
 from autoloader.engines.embedded.ndjson import NdjsonReader
 from autoloader.engines.embedded.parsing import Parser

@@ -1,8 +1,8 @@
 """NDJSON with keys that the schema does not know, and yet so plain that the fast reader can be trusted with it.
 
 The keys are learnt from the blocks that the screen refused. A wider screen takes lines in which they have a plain
-value: a string without escapes, a number that DuckDB gives back as it is written, a literal, or an array of these. Not
-objects: a key that comes twice in one would not be seen.
+value: a string without escapes, a number that DuckDB gives back as it is written, a literal, an array of these, or an
+object of all that. A key that comes twice in such an object, which DuckDB takes, is found by the statement.
 """
 
 from __future__ import annotations
