@@ -56,10 +56,10 @@ class Newcomers:
         """Take the unknown columns of a typed file into account; one that no type can hold stays JSON."""
         with self._lock:
             for field in fields:
-                before = self._typed.get(field.name, field.type)
                 try:
                     found = _wide(our_type(field.type, field.name, "file's"))
-                    self._typed[field.name] = found if field.name not in self._typed else _both(before, found)
+                    before = self._typed.get(field.name, found)
+                    self._typed[field.name] = None if before is None else widest(before, found, field.name)
                 except UsageError:
                     self._typed[field.name] = None
 
@@ -107,10 +107,6 @@ def _can_be(column: Column) -> bool:
     except UsageError:
         return False
     return True
-
-
-def _both(before: Any, found: DataType) -> DataType | None:  # noqa: ANN401  a type, or None
-    return None if before is None else widest(before, found, "")
 
 
 def _wide(kind: DataType) -> DataType:  # noqa: PLR0911  one return for each kind of type
