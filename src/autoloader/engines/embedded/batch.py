@@ -132,8 +132,7 @@ class Batch:
         self._write(self._screening.done() if last or reader.independent else self._screening.all())
 
     def _write(self, screened: Iterable[tuple[Intake, bytes, bool, Layout | None]]) -> None:
-        for intake, data, last, found in screened:
-            layout = intake.reader.wider(data) if found is None and not intake.error else found
+        for intake, data, last, layout in screened:
             if layout is None:
                 self._exact(intake, data, last=last)
             else:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from autoloader.engines.embedded.csv_dialect import CsvDialect, Field
     from autoloader.engines.embedded.screen import Screen
+    from autoloader.engines.embedded.wider import Wider
     from autoloader.errors import BadRecord
 
 _UNDECODED = re.compile(r"[\udc80-\udcff]")
@@ -40,6 +41,8 @@ class CsvReader:
         self.layout = Layout("csv")
         self.screen: Screen | None = None
         self.bare: Screen | None = None
+        # The header told already which columns the schema does not know.
+        self.wide: Wider | None = None
 
     @property
     def settled(self) -> bool:
@@ -79,10 +82,6 @@ class CsvReader:
             if not blank and not (comment and text.startswith(comment, at)):
                 return at, line
             at, line = end + 1, line + 1
-        return None
-
-    def wider(self, block: bytes) -> Layout | None:  # noqa: ARG002  the protocol's
-        """The header told already which columns the schema does not know."""
         return None
 
     def tag(self, block: bytes, ordinal: int) -> tuple[bytes, int]:

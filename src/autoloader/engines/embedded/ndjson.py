@@ -47,17 +47,13 @@ class NdjsonReader:
         self.layout: Layout = NDJSON
         self.screen: Screen | None = screen
         self.bare: Screen | None = bare
+        self.wide: Wider | None = wide
         self._tags = tags
         self._write = write
-        self._wide = wide
 
     def begin(self, block: bytes) -> tuple[bytes, int]:
         """An NDJSON file has nothing before its records."""
         return block, 0
-
-    def wider(self, block: bytes) -> Layout | None:
-        """With unknown keys of plain values."""
-        return None if self._wide is None else self._wide.layout(block)
 
     def tag(self, block: bytes, ordinal: int) -> tuple[bytes, int]:
         """A plain record begins its line, so a replacement finds each of them."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from autoloader.engines.embedded.screen import Screen
+    from autoloader.engines.embedded.wider import Wider
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class RecordReader(Protocol):
         layout: of the blocks that the screen finds plain; known after ``begin``.
         screen: None where no block can be trusted unseen.
         bare: the stricter screen for blocks that may be read typed, where there is one.
+        wide: looks at blocks that no screen found plain, where there is one.
         independent: whether every block stands for itself; else how one is read can depend on the one before.
         settled: false while a record has begun that the blocks so far do not end: the next one must be read exactly.
     """
@@ -55,6 +57,7 @@ class RecordReader(Protocol):
     layout: Layout
     screen: Screen | None
     bare: Screen | None
+    wide: Wider | None
 
     @property
     def settled(self) -> bool:
@@ -67,10 +70,6 @@ class RecordReader(Protocol):
         Raises:
             FileError: the file does not begin as it must.
         """
-        ...
-
-    def wider(self, block: bytes) -> Layout | None:
-        """How a block can be read that no screen found plain; None where only exactly."""
         ...
 
     def tag(self, block: bytes, ordinal: int) -> tuple[bytes, int]:
@@ -101,14 +100,11 @@ class Unscreened:
     layout: Layout = NDJSON
     screen: Screen | None = None
     bare: Screen | None = None
+    wide: Wider | None = None
 
     def begin(self, block: bytes) -> tuple[bytes, int]:
         """There is nothing before the records."""
         return block, 0
-
-    def wider(self, block: bytes) -> Layout | None:
-        """Never asked: there is no screen."""
-        raise AssertionError(block[:20])
 
     def tag(self, block: bytes, ordinal: int) -> tuple[bytes, int]:
         """Never asked: there is no screen."""

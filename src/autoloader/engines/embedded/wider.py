@@ -14,16 +14,18 @@ from autoloader.engines.embedded.readers import Layout
 from autoloader.engines.embedded.screen import Screen, wider_pattern, writes_as_it_is
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from autoloader.schema.types import Schema
 
 _KEY = re.compile(rb'"([^"\\\x00-\x1f]+)"[ \t]*:')
 _MOST_KEYS = 50
 _MOST_IN_VAIN = 8
-"""After so many blocks in a row that the wider screen refused as well, it is not asked any more."""
+"""After so many groups of blocks in a row that the wider screen refused as well, it is not asked any more."""
 
 
 class Wider:
-    """The wider screen of one load. It grows with every key that is seen.
+    """The wider screen of one load. It grows with every key that is seen. For one thread.
 
     Args:
         schema: of the records.
@@ -36,33 +38,35 @@ class Wider:
         self._screen: Screen | None = None
         self._in_vain = 0
 
-    def layout(self, block: bytes) -> Layout | None:
-        """How a block can be read that the narrow screen refused; None where it must be read exactly."""
+    def layouts(self, blocks: Sequence[bytes]) -> list[Layout | None]:
+        """How blocks can be read that the narrow screen refused; None where one must be read exactly."""
         if self._in_vain >= _MOST_IN_VAIN:
-            return None
-        if self._is_plain(block) or (self._learns(block) and self._is_plain(block)):
-            self._in_vain = 0
-            return Layout("ndjson", unknown=tuple(self._keys))
-        self._in_vain += 1
-        return None
+            return [None] * len(blocks)
+        plain = self._plain(blocks)
+        refused = [at for at, known in enumerate(plain) if not known]
+        if self._learn(blocks[at] for at in refused):
+            for at, known in zip(refused, self._plain([blocks[at] for at in refused]), strict=True):
+                plain[at] = known
+        self._in_vain = 0 if any(plain) else self._in_vain + 1
+        layout = Layout("ndjson", unknown=tuple(self._keys))
+        return [layout if known else None for known in plain]
 
-    def _is_plain(self, block: bytes) -> bool:
-        return self._screen is not None and self._screen.plain([block])[0]
+    def _plain(self, blocks: Sequence[bytes]) -> list[bool]:
+        return [False] * len(blocks) if self._screen is None else self._screen.plain(blocks)
 
-    def _learns(self, block: bytes) -> bool:
-        """Take up the keys of a block, also those of objects within its records; whether there were new ones."""
+    def _learn(self, blocks: Iterable[bytes]) -> bool:
+        """Take up the keys of blocks, also those of objects within their records; whether there were new ones."""
         before = len(self._keys)
-        for key in sorted(set(_KEY.findall(block))):
-            try:
-                name = key.decode()
-            except UnicodeDecodeError:
-                return False
-            if name.casefold() in self._taken or not writes_as_it_is(name):
-                continue
-            if len(self._keys) == _MOST_KEYS:
-                return False
-            self._keys.append(name)
-            self._taken.add(name.casefold())
+        for block in blocks:
+            for key in sorted(set(_KEY.findall(block))):
+                self._take(key)
         if len(self._keys) > before:
             self._screen = Screen(wider_pattern(self._schema, self._keys))
         return len(self._keys) > before
+
+    def _take(self, key: bytes) -> None:
+        name = key.decode(errors="replace")
+        if name.casefold() in self._taken or not writes_as_it_is(name) or len(self._keys) == _MOST_KEYS:
+            return
+        self._keys.append(name)
+        self._taken.add(name.casefold())
