@@ -122,6 +122,36 @@ def test_a_csv_header_with_two_names_that_differ_by_case_alone_keeps_the_second(
     assert [(row["id"], row["_rescued_data"]) for row in result.rows] == [(2, '{"ID":"1","Id":"3"}')]
 
 
+def test_columns_of_parquet_that_differ_by_case_alone_are_kept_apart_and_what_cannot_be_is_refused(
+    loads: Any, put: Put
+) -> None:
+    def parquet(**columns: pa.Array[Any]) -> bytes:
+        sink = io.BytesIO()
+        pq.write_table(pa.table(columns), sink)
+        return sink.getvalue()
+
+    put("a", parquet(ID=pa.array([1]), id=pa.array([2]), Id=pa.array([3]), s=pa.array(["x"])))
+    put("b", parquet(S=pa.array(["y"]), Autoloader_File=pa.array([5]), id=pa.array([4])))
+    usual: dict[str, Any] = {"format_type": FormatType.PARQUET}
+    for mode, kept in (
+        (UnknownFields.RESCUE, ['{"Autoloader_File":5}', '{"ID":1,"Id":3}']),
+        (UnknownFields.IGNORE, []),
+    ):
+        result = loads.load("id BIGINT, s STRING", unknown_fields=mode, **usual)
+        assert sorted((row["id"], row["s"]) for row in result.rows) == [(2, "x"), (4, "y")]
+        assert [row["_rescued_data"] for row in sorted(result.rows, key=lambda row: -row["id"]) if kept] == kept
+    put("a", parquet(id=pa.array([1]), x=pa.array([{"a": 1, "A": 2}])))
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["id", "id"]), sink)
+    put("b", sink.getvalue())
+    result = loads.load("id BIGINT", unknown_fields=UnknownFields.RESCUE, **usual)
+    assert [result.failure(name) for name in "ab"] == [
+        ("TypeMismatch", 'the column "x" of the file has fields whose names differ by case alone'),
+        ("TypeMismatch", 'the file has the column "id" more than once'),
+    ]
+    assert loads.load("id BIGINT", **usual).values("id") == [1], "what is left out may be called anything"
+
+
 def test_two_columns_that_differ_by_case_alone_are_refused_when_the_schema_is_saved() -> None:
     for text in (
         "id INT, ID STRING",

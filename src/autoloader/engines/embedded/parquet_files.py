@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from autoloader.engines.embedded.parquet_names import FILE, called_otherwise, clash, require_unambiguous
 from autoloader.engines.embedded.sql import literal, quote
 from autoloader.engines.embedded.strict_json import UNKNOWN_FIELD
 from autoloader.engines.embedded.typed_unknown import unknown_json
@@ -19,7 +20,7 @@ from autoloader.model import UnknownFields
 from autoloader.scratch import room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from io import BufferedWriter
     from pathlib import Path
 
@@ -117,24 +118,38 @@ class ParquetRoute:
         try:
             self._take_up(intake)
             with pq.ParquetFile(intake.path) as parquet:
-                intake.found = check_columns(parquet.schema_arrow, self._tools.schema)
-                intake.records = parquet.metadata.num_rows
-                self._look_for_unknown(intake, parquet.schema_arrow)
+                columns, intake.records = parquet.schema_arrow, parquet.metadata.num_rows
+            self._look_at(intake, columns)
         except (pa.ArrowException, OSError) as error:
             intake.error = FileUnreadable(f"the file is not Parquet, or is broken or truncated: {_first_line(error)}")
         except FileError as error:
             intake.error = error
 
-    def _look_for_unknown(self, intake: ParquetIntake, columns: pa.Schema) -> None:
+    def _look_at(self, intake: ParquetIntake, columns: pa.Schema) -> None:
+        """Match the file's columns with those of the schema, under names that DuckDB keeps apart."""
+        schema, every = self._tools.schema, self._tools.unknown_fields is not UnknownFields.IGNORE
+        require_unambiguous(columns, None if every else {name.casefold() for name in schema.names})
+        names = check_columns(columns, schema)
+        called: dict[str, str] = {}
+        if clash(columns.names):
+            source, intake.path = intake.path, self._tools.new_path()
+            called = called_otherwise(source, intake.path)
+            source.unlink()
+        self._look_for_unknown(intake, columns, names, called)
+        intake.found = tuple(None if name is None else called.get(name, name) for name in names)
+
+    def _look_for_unknown(
+        self, intake: ParquetIntake, columns: pa.Schema, found: Sequence[str | None], called: Mapping[str, str]
+    ) -> None:
         """The file says itself what its fields are, so where unknown ones are to fail it does so as a whole."""
         schema, mode = self._tools.schema, self._tools.unknown_fields
-        if mode is UnknownFields.FAIL and (path := first_unknown(columns, schema, intake.found)) is not None:
+        if mode is UnknownFields.FAIL and (path := first_unknown(columns, schema, found)) is not None:
             raise TypeMismatch(f'the field "{path}" of the file is not in the schema ({UNKNOWN_FIELD})')
         if mode.keeps:
             if self._tools.newcomers is not None:
-                names = unknown_columns(columns, intake.found)
+                names = unknown_columns(columns, found)
                 self._tools.newcomers.see_typed(columns.field(name) for name in names)
-            intake.unknown = unknown_json(columns, schema, intake.found, _ROW) or NOTHING
+            intake.unknown = unknown_json(columns, schema, found, _ROW, called) or NOTHING
 
     def _take_up(self, intake: ParquetIntake) -> None:
         """The file as Parquet, in place of what it was."""
@@ -207,8 +222,8 @@ class SpooledParquet:
         listed = ", ".join(literal(str(intake.path)) for intake in intakes)
         ordinals = ", ".join(f"({literal(str(intake.path))}, {intake.ordinal})" for intake in intakes)
         return (
-            f"SELECT o.ordinal, {line} AS line, {values} FROM read_parquet([{listed}], filename = 'autoloader_file', "
-            f"{numbered}union_by_name = true) s JOIN (VALUES {ordinals}) o(path, ordinal) ON s.autoloader_file = o.path"
+            f"SELECT o.ordinal, {line} AS line, {values} FROM read_parquet([{listed}], filename = {literal(FILE)}, "
+            f"{numbered}union_by_name = true) s JOIN (VALUES {ordinals}) o(path, ordinal) ON s.{FILE} = o.path"
         )
 
     def verdicts(self) -> Sequence[ParquetIntake]:

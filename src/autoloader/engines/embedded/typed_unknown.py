@@ -7,6 +7,7 @@ base64. What JSON has no number for (NaN, infinities) is a string.
 from __future__ import annotations
 
 from json.encoder import encode_basestring as quoted
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,23 +17,28 @@ from autoloader.engines.footers import unknown_columns
 from autoloader.schema.types import Array, DataType, Map, Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from autoloader.schema.types import Schema
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
-def unknown_json(found: pa.Schema, schema: Schema, names: Sequence[str | None], row: str) -> str | None:
+
+def unknown_json(
+    found: pa.Schema, schema: Schema, names: Sequence[str | None], row: str, called: Mapping[str, str] = NOTHING
+) -> str | None:
     """SQL of the JSON text about what is unknown in a row, NULL where that is nothing; None where it never is.
 
     Args:
         row: name of the relation that holds the file's columns.
+        called: what columns are called there, where it is not their name.
     """
     tops = unknown_columns(found, names)
-    members = [(name, _json(found.field(name).type, f"{row}.{quote(name)}", 0)) for name in tops]
+    members = [(name, _json(found.field(name).type, f"{row}.{quote(called.get(name, name))}", 0)) for name in tops]
     for name, column in zip(names, schema.columns, strict=True):
         if name is None:
             continue
-        inside = _left(found.field(name).type, column.type, f"{row}.{quote(name)}", 0)
+        inside = _left(found.field(name).type, column.type, f"{row}.{quote(called.get(name, name))}", 0)
         if inside is not None:
             members.append((name, inside))
     return _members(sorted(members)) if members else None

@@ -87,10 +87,12 @@ class ParquetReader:
         try:
             with pq.ParquetFile(pa.PythonFile(_Tail(self._work.store, file), mode="r")) as parquet:
                 footer = parquet.schema_arrow
+            if len({name.casefold() for name in footer.names}) < len(footer.names):
+                return None
             names = check_columns(footer, self._work.reading.schema)
         except (FileError, pa.ArrowException, OSError):
             return None  # the exact engine says what is wrong with it
-        if len({name.casefold() for name in footer.names}) < len(footer.names) or not any(names):
+        if not any(names):
             return None
         if not self._knows_all and first_unknown(footer, self._work.reading.schema, names) is not None:
             return None
