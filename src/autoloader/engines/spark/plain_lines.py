@@ -25,8 +25,8 @@ _MOST_LEAVES = 500
 """A pattern is matched by recursion over its parts."""
 
 _STRING = r'"[^"\\]*(?:\\["\\/bfnrt][^"\\]*)*+"'
-r"""What begins with ``\u`` may be half of a pair; control characters the parser refuses. A class of these two characters
-is a table lookup, one with ranges in it takes four times as long."""
+r"""What begins with ``\u`` may be half of a pair; control characters the parser refuses. A class of these two is a table
+lookup, one with ranges in it takes four times as long."""
 
 _SHORT = "-?+(?:0|[1-9][0-9]{0,8}+)(?:[.][0-9]{1,6}+)?+"
 """At most 15 digits: it comes back from a double as the same number."""
