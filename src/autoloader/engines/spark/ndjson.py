@@ -14,6 +14,7 @@ from autoloader.engines.forms import RECORD_LIMIT_BYTES
 from autoloader.engines.spark import unknown, values
 from autoloader.engines.spark.plain_lines import is_plain
 from autoloader.engines.spark.sql import either, literal, matches, quote
+from autoloader.schema.printing import type_ddl
 from autoloader.schema.types import Array, Decimal, Map, Scalar, Struct
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql.connect.dataframe import DataFrame
 
+    from autoloader.engines.options import ValueOptions
     from autoloader.schema.types import Column, DataType, Schema
 
 OPTIONS = "map('columnNameOfCorruptRecord', 'c', 'allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false')"
@@ -39,10 +41,15 @@ _MINUS_ZERO = r"[:,\[ \t]-0"
 _HIDES_A_KEY = (" :", "\t:", "\r:", "\n:")
 
 
-def parsed(lines: DataFrame, schema: Schema) -> DataFrame:
-    """``lines`` (with the column ``value``) with ``j``, what came of the text."""
-    kind = literal(f"r {record_type(schema)}, e BOOLEAN, c STRING")
-    return lines.selectExpr("*", f"""from_json(concat('{{"r":', value, ',"e":true}}'), {kind}, {OPTIONS}) AS j""")
+def parsed(lines: DataFrame, schema: Schema, options: ValueOptions) -> DataFrame:
+    """``lines`` (with ``value``) with what came of each: ``t``, typed, where it is ``plain``, else ``j``, its texts."""
+    wrapped = """concat('{"r":', value, ',"e":true}')"""
+    typed, texts = (
+        f"from_json({wrapped}, {literal(f'r {kind}, e BOOLEAN, c STRING')}, {OPTIONS})"
+        for kind in (type_ddl(Struct(schema.columns)), record_type(schema))
+    )
+    known = lines.selectExpr("*", f"{is_plain(schema, options)} AS plain")
+    return known.selectExpr("*", f"CASE WHEN plain THEN {typed} END AS t", f"CASE WHEN NOT plain THEN {texts} END AS j")
 
 
 def record_type(schema: Schema) -> str:
@@ -52,6 +59,8 @@ def record_type(schema: Schema) -> str:
 
 def suspicious(schema: Schema, *, wary: bool) -> str:
     """SQL over ``parsed``: the line is not surely one good object whose leaves came through unchanged.
+
+    A plain line, with a field that the schema does not know, does not exist.
 
     Args:
         wary: a field that the schema does not know makes a line suspicious.
@@ -65,8 +74,8 @@ def suspicious(schema: Schema, *, wary: bool) -> str:
         changed.append(f"(({zeros}) AND value RLIKE {literal(_MINUS_ZERO)})")
     strange = unknown.in_record(schema.columns, "value") if wary else "false"
     closely = either([_unsure(unique, strange), *changed])
-    parsed_whole = "coalesce(j.c IS NULL AND j.r IS NOT NULL AND j.e, false)"
-    return f"CASE WHEN {is_plain(schema)} THEN NOT {parsed_whole} ELSE {closely} END"
+    read = "coalesce(t.c IS NULL AND t.r IS NOT NULL AND t.e, false)"
+    return f"CASE WHEN plain THEN NOT {read} ELSE {closely} END"
 
 
 def _unsure(unique: str | None, strange: str) -> str:

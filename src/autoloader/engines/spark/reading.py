@@ -116,7 +116,7 @@ class _Texts:
         found = files_of(read, source)
         texts = found.selectExpr("path", "modified_at", _DECODED[self._options.encoding])
         schema, options, optional = self._work.reading.schema, self._options, self._work.reading.optional
-        record = "r"
+        record, ready = "r", None
         match options:
             case CsvOptions() if self._whole:
                 records = delimited.from_texts(texts, options, schema, optional, wary=self._wary)
@@ -130,9 +130,9 @@ class _Texts:
                 records = documents.elements(texts, schema, wary=self._wary)
                 doubt = documents.suspicious(schema)
             case _:
-                records, record = ndjson.parsed(texts.where(_NOT_BLANK), schema), "j.r"
+                records, record, ready = ndjson.parsed(texts.where(_NOT_BLANK), schema, options), "j.r", "t.r"
                 doubt = ndjson.suspicious(schema, wary=self._wary)
-        return judged(records, self._work, options, self._keys, record=record, suspicious=doubt)
+        return judged(records, self._work, options, self._keys, record=record, suspicious=doubt, ready=ready)
 
 
 def _small(file: ClaimedFile) -> bool:

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 
 def judged(
-    records: DataFrame, work: Work, options: ValueOptions, keys: KeyColumns, *, record: str, suspicious: str
+    records: DataFrame,
+    work: Work,
+    options: ValueOptions,
+    keys: KeyColumns,
+    *,
+    record: str,
+    suspicious: str,
+    ready: str | None = None,
 ) -> DataFrame:
     """The rows of the table; those of a record that is not surely good have no ``_load_id``.
 
@@ -29,16 +36,29 @@ def judged(
         keys: the columns that keys tell.
         record: SQL of the struct of texts.
         suspicious: SQL: the record as a whole is in doubt.
+        ready: SQL of the struct of values, for the records that are ``plain``: they have no texts.
     """
     columns = work.reading.schema.columns
     texts = {column.name: f"{record}.{quote(column.name)}" for column in columns}
+    found = {column.name: values.typed(column.type, texts[column.name], options) for column in columns}
+    if ready is not None:
+        found = {name: f"CASE WHEN plain THEN {ready}.{quote(name)} ELSE {value} END" for name, value in found.items()}
+    # What is carried from here on is copied for each record: no text, and nothing twice.
     typed = records.selectExpr(
-        "*",
-        *(f"{values.typed(c.type, texts[c.name], options)} AS typed{at}" for at, c in enumerate(columns)),
+        "path",
+        "modified_at",
+        f"({suspicious}) AS doubted",
+        *([] if ready is None else ["plain"]),
+        f"{record} AS texts",
+        *(f"{value} AS typed{at}" for at, value in enumerate(found.values())),
         *keys.typed(),
     )
-    bad = [values.is_bad(c.type, texts[c.name], options, value=f"typed{at}") for at, c in enumerate(columns)]
-    return typed.selectExpr(*written(work, either([suspicious, *bad, *keys.bad()])))
+    bad = either(
+        values.is_bad(c.type, f"texts.{quote(c.name)}", options, value=f"typed{at}") for at, c in enumerate(columns)
+    )
+    if ready is not None:
+        bad = f"NOT plain AND ({bad})"
+    return typed.selectExpr(*written(work, either(["doubted", bad, *keys.bad()])))
 
 
 def written(work: Work, bad: str) -> list[str]:
