@@ -32,8 +32,11 @@ if TYPE_CHECKING:
     from autoloader.settings import Connections
     from autoloader.stack import Stack
 
-LONG = "".join(f'{{"id": {at}, "s": "{"x" * 300}"}}\n' for at in range(25_000))
-"""8 MB, more tasks than run at once: Spark tells of the first ones before the last are done."""
+LONG = "".join(f'{{"s": "{"x" * 300}", "id": {at}}}\n' for at in range(60_000))
+"""20 MB, more tasks than run at once: Spark tells of the first ones before the last are done.
+
+Not in the order of the schema: such lines take Spark several times as long.
+"""
 
 DDL = "id BIGINT, s STRING"
 
