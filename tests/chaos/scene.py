@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
-from tests.chaos.crew import Crew
+from tests.chaos.crew import Crew, Worker
 from tests.folders import ingestion_of_folder
 from tests.patience import eventually
 
@@ -124,6 +124,12 @@ class Scene:
             return eventually(over, f"run {run.id} ends")
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.state()}\n{self.crew.everything_said()}") from None
+
+    def fallen(self, failpoint: str, action: str) -> Worker:
+        """A worker that was started with this failpoint and has got there: killed, or stopped."""
+        worker = self.crew.start(failpoint)
+        self.busy_until(worker.is_dead if action == "kill" else worker.is_stopped, f"{failpoint} is reached")
+        return worker
 
     def busy_until(self, there: Callable[[], bool], what: str) -> None:
         """Wait for something that workers do; whenever no run goes on, one more file comes and one more run."""

@@ -75,9 +75,7 @@ def test_rejects_land_once_with_their_load_wherever_workers_are_killed_or_stoppe
     for step in steps:
         put(scene, f"events/{len(zombies)}.json")
         scene.enqueue(events)
-        zombies.append(scene.crew.start(armed(step, action)))
-        there = zombies[-1].is_dead if action == "kill" else zombies[-1].is_stopped
-        scene.busy_until(there, f"{step} is reached")
+        zombies.append(scene.fallen(armed(step, action), action))
     scene.crew.start()
     scene.settle()
     for zombie in zombies:

@@ -37,9 +37,7 @@ def test_every_field_is_a_column_with_each_value_once_wherever_workers_are_kille
     for number, step in enumerate(steps):
         put(scene, number)
         scene.enqueue(events)
-        zombies.append(scene.crew.start(f"{step}={action}"))
-        there = zombies[-1].is_dead if action == "kill" else zombies[-1].is_stopped
-        scene.busy_until(there, f"{step} is reached")
+        zombies.append(scene.fallen(f"{step}={action}", action))
     scene.crew.start()
     scene.settle()
     for zombie in zombies:

@@ -60,7 +60,7 @@ def record_type(schema: Schema) -> str:
 def suspicious(schema: Schema, *, wary: bool) -> str:
     """SQL over ``parsed``: the line is not surely one good object whose leaves came through unchanged.
 
-    A plain line, with a field that the schema does not know, does not exist.
+    No plain line has a field that the schema does not know.
 
     Args:
         wary: a field that the schema does not know makes a line suspicious.
