@@ -302,3 +302,21 @@ def test_why_it_cannot_be_verified_is_told_in_both_ways(anyone: User) -> None:
     )
 
     assert "no-such-bucket-here" in anyone.types("verify", "events", code=COULD_NOT_RUN).err
+
+
+def test_what_would_load_and_what_not_is_told_in_both_ways(anyone: User) -> None:
+    good = anyone.landing.put("good.json", lines({"id": 1}, {"id": 2}))
+    bad = anyone.landing.put("bad.json", lines({"id": 1}) + '{"id": 1.5}\n')
+    anyone.creates("events", "--schema", "id BIGINT", "--on-bad-record", "quarantine")
+
+    found = anyone.types("validate", "events", "--json", code=1).json
+
+    assert (found["is_clean"], found["report"]["files"]) == (False, {"loads": 1, "quarantined": 1})
+    files = {each["file_path"]: (each["prospect"], each["records"], each["refused"]) for each in found["files"]}
+    assert files == {good: ("loads", 2, 0), bad: ("quarantined", 1, 1)}
+    (refused,) = found["refused"]
+    assert (refused["file_path"], refused["line"], refused["column"]) == (bad, 2, "id")
+    assert (refused["reason"], refused["raw"]) == ("not_bigint", '{"id": 1.5}')
+    assert "3 rows would load, 1 record would be refused." in anyone.types("validate", "events", code=1).out
+    assert anyone.types("validate", "events", "--max-files", "1", "--json", code=1).json["report"]["validated"] == 1
+    assert anyone.types("files", "events", "--json").json == []

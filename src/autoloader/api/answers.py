@@ -71,6 +71,9 @@ class Ingestion(Answer):
     catalog: str
     database: str
     table: str
+    schema_hints: str | None = Field(
+        description="Types of columns, of which the rest is inferred.", examples=["id BIGINT"]
+    )
     write_mode: WriteMode
     partition_columns: list[str]
     table_properties: dict[str, str]
@@ -382,7 +385,7 @@ class VerificationReport(Answer):
 
 
 class Reading(Answer):
-    """How far a verification has come."""
+    """How far a verification or a validation has come."""
 
     what: str = Field(examples=["table"])
     done: int

@@ -45,6 +45,15 @@ from autoloader.model.ingestions import (
 )
 from autoloader.model.rejects import Reject, RejectPlace, WantedRejects
 from autoloader.model.runs import ListingCounts, Run, RunError, RunStatus, RunTrigger, Waiting
+from autoloader.model.validating import (
+    CHANGE_REFUSED,
+    FileProspect,
+    Finding,
+    Prospect,
+    RefusedRecord,
+    Validation,
+    ValidationReport,
+)
 from autoloader.model.verifying import (
     Difference,
     DifferenceKind,
@@ -58,6 +67,7 @@ from autoloader.model.verifying import (
 __all__ = [
     "ARCHIVE",
     "ARCHIVE_ADVICE",
+    "CHANGE_REFUSED",
     "DEFAULT_MAX_FILE_SIZE_BYTES",
     "DEFAULT_MAX_RETRIES",
     "DEFAULT_TENANT",
@@ -76,8 +86,10 @@ __all__ = [
     "DifferenceKind",
     "EngineName",
     "File",
+    "FileProspect",
     "FileStatus",
     "FileVersion",
+    "Finding",
     "FormatType",
     "Ingestion",
     "IngestionStatus",
@@ -89,7 +101,9 @@ __all__ = [
     "OnBadRecord",
     "OnChangedFile",
     "Outcome",
+    "Prospect",
     "Reading",
+    "RefusedRecord",
     "Reject",
     "RejectPlace",
     "Rejects",
@@ -103,6 +117,8 @@ __all__ = [
     "Staged",
     "TableStanding",
     "Token",
+    "Validation",
+    "ValidationReport",
     "Verification",
     "VerificationReport",
     "VerificationStatus",

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from autoloader.engines.embedded.batch import FIRST_SHOWN, Batch
+from autoloader.engines.embedded.batch import Batch
 from autoloader.engines.embedded.readers import BARE, NDJSON
 from autoloader.engines.embedded.sql import literal
 from autoloader.engines.embedded.statement import BAD_VALUE, Judgement, csv_source, longest_line, ndjson_source
 from autoloader.engines.embedded.strict_json import blame
 from autoloader.engines.options import CsvOptions
+from autoloader.engines.tolerance import FIRST_SHOWN
 from autoloader.errors import AutoloaderError, BadRecord, FileError
 from autoloader.scratch import full
 
