@@ -27,6 +27,7 @@ from autoloader.model.files import (
     SourceObject,
     Staged,
 )
+from autoloader.model.inferring import ColumnEvidence, Disagreement
 from autoloader.model.ingestions import (
     DEFAULT_MAX_FILE_SIZE_BYTES,
     DEFAULT_MAX_RETRIES,
@@ -81,9 +82,11 @@ __all__ = [
     "BadRecords",
     "ClaimedFile",
     "Clears",
+    "ColumnEvidence",
     "DataFile",
     "Difference",
     "DifferenceKind",
+    "Disagreement",
     "EngineName",
     "File",
     "FileProspect",

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 MOST_FILES, MOST_BYTES = 1_000, 128 * 1024**2
 """Of the files that are read at a time: how far it has come is told in between, and it can be stopped there."""
 SAMPLED_FROM = 1_000
-"""So many of the waiting files, the first of the plan, are looked at where a schema has to be told from a sample."""
+"""So many of the waiting files, all over the plan, may be sampled where a schema has to be told."""
 
 
 def validate(means: Means, asked: Asked) -> ValidationReport:
@@ -76,8 +76,9 @@ class _Validation:
     def _inferred(self, store: ObjectStore, folder: Path) -> Schema:
         samples = folder / "samples"
         samples.mkdir()
-        objects = list(islice(self._plan.objects(), SAMPLED_FROM))
-        return sampling.infer(store, self._asked.ingestion, objects, samples)[0]
+        step = max(1, sum(self._plan.waiting.values()) // SAMPLED_FROM)
+        objects = list(islice(self._plan.objects(), 0, None, step))
+        return sampling.infer(store, self._asked.ingestion, objects, samples).schema
 
     def _read(self, judge: Judge) -> None:
         waiting, most = sum(self._plan.waiting.values()), self._asked.max_files
