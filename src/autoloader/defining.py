@@ -13,6 +13,7 @@ from pydantic import ByteSize, ConfigDict, Field, StringConstraints, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from autoloader.engines import tolerance
+from autoloader.engines.fields import all_columns, check_columns, check_paths, effective, of_records
 from autoloader.engines.fitting import check_fit
 from autoloader.engines.options import parse_options
 from autoloader.errors import UsageError
@@ -32,6 +33,7 @@ from autoloader.model import (
     OnBadRecord,
     OnChangedFile,
     SourceCredentials,
+    UnknownFields,
     WriteMode,
 )
 from autoloader.objects.globs import Pattern
@@ -93,6 +95,7 @@ class Draft:
     schema_json: str | None = None
     schema_hints: str | None = None
     write_mode: WriteMode = WriteMode.APPEND
+    path_columns: Annotated[tuple[str, ...], Field(max_length=100)] = ()
     partition_columns: tuple[str, ...] = ()
     table_properties: dict[str, str] = Field(default_factory=dict)
     engine: EngineName = EngineName.EMBEDDED
@@ -104,6 +107,7 @@ class Draft:
     on_bad_record: OnBadRecord = OnBadRecord.FAIL_FILE
     max_bad_records: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     max_bad_ratio: Annotated[float, Field(ge=0, le=1)] | None = None
+    unknown_fields: UnknownFields = UnknownFields.RESCUE
     status: IngestionStatus = IngestionStatus.ACTIVE
 
 
@@ -131,11 +135,13 @@ def define(draft: Mapping[str, Any], vault: Sealer, saved: NewIngestion | None =
     identifier(fields.database, fields.table)
     options = parse_options(fields.format_type, fields.format_options)
     schema = parse_schema(fields.schema_json) if fields.schema_json is not None else None
+    check_paths(fields.path_columns)
     if schema is None:
         check_form(fields.partition_columns)
     else:
-        check_fit(options, schema)
-        partition_spec(fields.partition_columns, iceberg_schema(schema))
+        check_columns(schema, fields.path_columns, effective(fields.unknown_fields, options))
+        check_fit(options, of_records(schema, fields.path_columns))
+        partition_spec(fields.partition_columns, iceberg_schema(all_columns(schema, fields.path_columns)))
     hints = parse_hints(fields.schema_hints) if fields.schema_hints is not None else None
     _check_keys(fields.source_credentials)
     tolerance.check(fields.format_type, fields.on_bad_record, fields.max_bad_records, fields.max_bad_ratio)

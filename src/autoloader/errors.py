@@ -22,11 +22,13 @@ AutoloaderError
 │   ├── FileUnreadable          not what its format says: truncated, binary, a broken footer
 │   ├── HeaderMismatch          a CSV header that lacks a column or names one twice
 │   ├── TypeMismatch            a typed file (Parquet) whose columns do not fit the schema
+│   ├── PathMismatch            a key without a folder that a column is told by, or with a value not of its type
 │   └── BadRecord               a record that the contract refuses; with line, column, reason code and raw text
 ├── LakeError                   the catalog or the table
 │   ├── CatalogUnavailable      ↻ no answer, 5xx, or a commit whose fate is unknown to the end
 │   ├── CatalogMisconfigured    unknown catalog, wrong key, a name the catalog refuses
 │   ├── TableMismatch           the table exists and does not fit the ingestion
+│   ├── TableMoved              ↻ it got other columns while a load was on its way that adds some
 │   └── HistoryTooShort         the table's snapshots no longer reach back far enough to decide
 ├── SparkError                  the Spark cluster
 │   ├── SparkUnavailable        ↻ no answer, or the session was lost on the way
@@ -158,6 +160,10 @@ class TypeMismatch(FileError):  # noqa: N818
     """A typed file whose columns do not fit the schema without loss."""
 
 
+class PathMismatch(FileError):  # noqa: N818
+    """A key without a ``name=value`` folder that a column of the table is told by, or with a value not of its type."""
+
+
 class BadRecord(FileError):  # noqa: N818
     """A record that the contract refuses.
 
@@ -194,6 +200,20 @@ class CatalogMisconfigured(LakeError):  # noqa: N818
 
 class TableMismatch(LakeError):  # noqa: N818
     """The table exists and does not fit the ingestion; the message lists every difference."""
+
+
+class TableMoved(LakeError):  # noqa: N818
+    """The table got other columns while a load was on its way that adds some: its data files do not fit any more.
+
+    Attributes:
+        sent: whether a commit of the load was sent before that; it may have landed.
+    """
+
+    retryable = True
+
+    def __init__(self, message: str, *, sent: bool = False) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class HistoryTooShort(LakeError):  # noqa: N818

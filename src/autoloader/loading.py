@@ -22,10 +22,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from autoloader.clock import Clock
-from autoloader.engines import Work
-from autoloader.errors import Interrupted, LakeError, LeaseLost, LedgerUnavailable
+from autoloader.engines import NewColumns, Work
+from autoloader.engines.fields import knowing_table
+from autoloader.errors import Interrupted, LakeError, LeaseLost, LedgerUnavailable, TableMoved
 from autoloader.failpoints import Step, reached
 from autoloader.lake.data_files import discard
+from autoloader.lake.growth import Growth, grown
 from autoloader.lake.intake import Intake
 from autoloader.lake.publish import Change, publish
 from autoloader.lake.snapshots import INGESTION_PROPERTY, RUN_ID_PROPERTY
@@ -33,7 +35,7 @@ from autoloader.lake.tables import shape
 from autoloader.ledger import loads, rejects, runs
 from autoloader.ledger.database import transaction
 from autoloader.ledger.locks import in_turn
-from autoloader.model import FileStatus, Rejects, WriteMode
+from autoloader.model import FileStatus, Rejects, UnknownFields, WriteMode
 from autoloader.rejecting import Storing, publish_rejects, table_of
 from autoloader.renewal import Renewal
 from autoloader.scratch import own_folder
@@ -93,6 +95,7 @@ def carry_out(means: Means, load: Load, claimed: Sequence[ClaimedFile]) -> None:
     Raises:
         LeaseLost: another worker owns the outcome now; nothing more was written.
         Interrupted: it was stopped, or its run cancelled, before it was published; its files wait again.
+        TableMoved: the table got other columns meanwhile; its files wait again, at once if nothing was sent.
         CatalogUnavailable: the fate of the commit is unknown; recovery will decide once the lease has passed.
         AutoloaderError: the load as a whole failed before anything was published; its files wait again.
     """
@@ -120,7 +123,8 @@ def carry_out(means: Means, load: Load, claimed: Sequence[ClaimedFile]) -> None:
         patience = min(PATIENCE, means.lease.duration / 3)
         marks = {INGESTION_PROPERTY: means.ingestion.name, RUN_ID_PROPERTY: str(load.run_id)} | published
         with _turn_to_publish[load.table_name], in_turn(means.database, f"publish {load.table_name}", patience):
-            snapshot_id = publish(table, load.id, change, renewal.renew, marks=marks, clock=clock)
+            publishing = partial(publish, table, load.id, change, renewal.renew, marks=marks, clock=clock)
+            snapshot_id = _published(means, load, table, storing, publishing)
         reached(Step.LOAD_PUBLISHED)
         if change.always:
             second = storing.table or means.look_up(table_of(load))
@@ -153,34 +157,14 @@ def _prepare(
 
     What became of each file is in the ledger by then.
     """
-    intake = Intake(table, load.id)
-    added: list[DataFileEntry] = []
-
-    def put(made: Made) -> None:
-        if isinstance(made, Rejects):
-            storing.take(made)
-        else:
-            added.extend(intake.take(made))
-        reached(Step.LOAD_PUT)
-
-    with own_folder(means.spool, str(load.id)) as spool:
-        work = Work(
-            load_id=load.id,
-            table_name=load.table_name,
-            loaded_at=load.started_at,
-            files=claimed,
-            reading=means.reading,
-            shape=shape(table),
-            store=means.store,
-            spool=spool,
-            cancelled=lambda: lost() or stopped(),
-        )
-        try:
-            outcomes = means.engine.prepare(work, put, means.report)
-        except LeaseLost:
-            if lost():
-                raise
-            raise Interrupted(f"load {load.id} was stopped before it was published; its files wait again") from None
+    passes = _Passes(means, load, claimed, storing, lambda: lost() or stopped())
+    try:
+        made = passes.made(table)
+    except LeaseLost:
+        if lost():
+            raise
+        raise Interrupted(f"load {load.id} was stopped before it was published; its files wait again") from None
+    outcomes = made.outcomes
     reached(Step.LOAD_PREPARED)
     with transaction(means.database) as connection:
         loads.store_outcomes(connection, load.id, outcomes)
@@ -189,7 +173,85 @@ def _prepare(
         if owes:
             rejects.owe(connection, load.id, table_of(load))
     reached(Step.LOAD_STORED)
-    return replace(_change(means.ingestion, claimed, outcomes, added), always=owes), intake.marks
+    change = _change(means.ingestion, claimed, outcomes, made.added)
+    return replace(change, always=owes, growth=made.growth), made.marks
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Made:
+    """What an engine made of the files of a load."""
+
+    outcomes: Sequence[Outcome]
+    added: Sequence[DataFileEntry]
+    marks: dict[str, str]
+    growth: Growth | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Passes:
+    """The engine at work on a load: once, or a second time with the columns that the first time has asked for."""
+
+    means: Means
+    load: Load
+    claimed: Sequence[ClaimedFile]
+    storing: Storing
+    cancelled: Callable[[], bool]
+
+    def made(self, table: Table) -> _Made:
+        """The data files for the table as it is, or as it will be with the load."""
+        reading = self.means.reading
+        try:
+            return self._once(table, knowing_table(reading, shape(table)), self.means.report)
+        except NewColumns as found:
+            log.info("load.grows", columns=[column.name for column in found.columns])
+            discard(table, self.load.id)
+            after = grown(table, found.columns)
+            # What is still unknown then cannot be a column.
+            known = replace(knowing_table(reading, shape(after)), unknown_fields=UnknownFields.RESCUE)
+            made = self._once(after, known, lambda _: None, grows=True)
+            return replace(made, growth=Growth(found.columns, after.schema()))
+
+    def _once(
+        self, table: Table, reading: Reading, report: Callable[[Progress], None], *, grows: bool = False
+    ) -> _Made:
+        means, load = self.means, self.load
+        added: list[DataFileEntry] = []
+        intake = Intake(table, load.id)
+
+        def put(made: Made) -> None:
+            if isinstance(made, Rejects):
+                self.storing.take(made)
+            else:
+                added.extend(intake.take(made))
+            reached(Step.LOAD_PUT)
+
+        with own_folder(means.spool, str(load.id)) as spool:
+            work = Work(
+                load_id=load.id,
+                table_name=load.table_name,
+                loaded_at=load.started_at,
+                files=self.claimed,
+                reading=reading,
+                shape=shape(table),
+                store=means.store,
+                spool=spool,
+                cancelled=self.cancelled,
+                grows=grows,
+            )
+            outcomes = means.engine.prepare(work, put, report)
+        return _Made(outcomes=outcomes, added=added, marks=intake.marks)
+
+
+def _published(
+    means: Means, load: Load, table: Table, storing: Storing, publishing: Callable[[], int | None]
+) -> int | None:
+    """Publish the load; where its data files do not fit any more and nothing was sent, its files wait again at once."""
+    try:
+        return publishing()
+    except TableMoved as moved:
+        if not moved.sent:
+            _give_up(means.database, load, table, storing, moved)
+        raise
 
 
 def _change(

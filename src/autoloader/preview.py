@@ -2,43 +2,48 @@
 
 from __future__ import annotations
 
-import math
 import re
 import tempfile
 import time
 import uuid
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
-from datetime import time as time_of_day
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet as pq
-
 from autoloader import sampling
 from autoloader.discovery import Scope, matching
-from autoloader.engines import Reading, Work
+from autoloader.engines import NewColumns, Work
+from autoloader.engines.fields import all_columns, further_columns, reading_of, with_columns
 from autoloader.errors import LeaseLost, UsageError
-from autoloader.model import ARCHIVE, ARCHIVE_ADVICE, ClaimedFile, DataFile, FileStatus, OnBadRecord
+from autoloader.model import (
+    ARCHIVE,
+    ARCHIVE_ADVICE,
+    RESCUED_DATA,
+    ClaimedFile,
+    FileStatus,
+    OnBadRecord,
+    UnknownFields,
+)
 from autoloader.schema import parse_schema
 from autoloader.schema.table import numbered
+from autoloader.schema.types import Schema
+from autoloader.showing import Shown
 
 if TYPE_CHECKING:
-    from autoloader.engines import Engine
-    from autoloader.model import BadRecords, ColumnEvidence, Disagreement, Made, NewIngestion, SourceObject
+    from collections.abc import Sequence
+
+    from autoloader.engines import Engine, Reading
+    from autoloader.model import BadRecords, ColumnEvidence, Disagreement, NewIngestion, SourceObject
     from autoloader.objects import ObjectStore
     from autoloader.sampling import Inference
-    from autoloader.schema.types import Schema
+    from autoloader.schema.types import Column
 
-SHOWN_ROWS = 10
 SHOWN_FILES = 5
 SHOWN_SKIPPED = 10
 SHOWN_DISAGREEMENTS = 50
 SAMPLE_SECONDS = 10.0
 """After which no further file is fetched for a schema."""
-MOST_TEXT = 1000
-"""Characters of a text that are shown."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,16 +129,21 @@ def look(store: ObjectStore, engine: Engine, ingestion: NewIngestion, bounds: Bo
         if seen.schema is None:
             return seen
         schema = seen.schema
+        whole = all_columns(schema, ingestion.path_columns)
+        seen = replace(seen, schema=whole, columns=whole.names)
         if not chosen:
             return seen
-        reading = Reading(
-            format_type=ingestion.format_type,
-            options=ingestion.format_options,
-            schema=schema,
-            bad_records=_counted(ingestion.bad_records),
-        )
-        rows, problems = _read(_Reader(store=store, engine=engine, folder=folder, until=until), reading, chosen)
-    return replace(seen, rows=[[plain(value) for value in row] for row in rows], problems=problems)
+        reading = reading_of(ingestion, schema)
+        reading = replace(reading, bad_records=_counted(reading.bad_records))
+        reader = _Reader(store=store, engine=engine, folder=folder, until=until)
+        extra = further_columns(ingestion)
+        try:
+            shown = _read(reader, reading, whole, extra, chosen)
+        except NewColumns as found:
+            whole = Schema((*whole.columns, *found.columns))
+            grown = replace(with_columns(reading, found.columns), unknown_fields=UnknownFields.RESCUE)
+            shown = _read(reader, grown, whole, extra, chosen)
+    return replace(seen, schema=whole, columns=shown.names, rows=shown.rows, problems=shown.problems)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -212,9 +222,14 @@ def _inferred(
 
 
 def _read(
-    reader: _Reader, reading: Reading, objects: Sequence[SourceObject]
-) -> tuple[list[list[Any]], list[tuple[str, str]]]:
-    """The first rows of these files, by the same engine and rules as a run, and the files that would fail."""
+    reader: _Reader, reading: Reading, whole: Schema, extra: Sequence[Column], objects: Sequence[SourceObject]
+) -> Shown:
+    """Read these files by the same engine and rules as a run.
+
+    Raises:
+        NewColumns: a run would add columns to the table.
+    """
+    shown = Shown([*whole.names, *([RESCUED_DATA] if reading.unknown_fields.keeps else [])])
     claimed = [
         ClaimedFile(
             file_id=number,
@@ -225,35 +240,26 @@ def _read(
         )
         for number, each in enumerate(objects)
     ]
-    spool = reader.folder / "spool"
-    spool.mkdir()
-    rows: list[list[Any]] = []
-
-    def keep(data_file: Made) -> None:
-        if not isinstance(data_file, DataFile):
-            raise TypeError("a preview reads in this process, and keeps no rejects")
-        wanted = SHOWN_ROWS - len(rows)
-        if wanted > 0:
-            batch = next(pq.ParquetFile(data_file.location).iter_batches(wanted)).select(list(reading.schema.names))
-            rows.extend(list(row.values()) for row in batch.to_pylist())
-        Path(data_file.location).unlink()
-
+    spool = Path(tempfile.mkdtemp(dir=reader.folder))
     work = Work(
         load_id=uuid.uuid4(),
         table_name="no table",
         loaded_at=datetime.now(UTC),
         files=claimed,
         reading=reading,
-        shape=numbered(reading.schema),
+        shape=numbered(whole, extra),
         store=reader.store,
         spool=spool,
         cancelled=lambda: time.monotonic() > reader.until,
     )
     try:
-        outcomes = reader.engine.prepare(work, keep, lambda _: None)
+        outcomes = reader.engine.prepare(work, shown.keep, lambda _: None)
     except LeaseLost:
-        return rows, [(each.path, "reading a sample of the files took longer than a preview may") for each in objects]
-    problems = [
+        shown.problems = [
+            (each.path, "reading a sample of the files took longer than a preview may") for each in objects
+        ]
+        return shown
+    shown.problems = [
         (
             objects[outcome.file_id].path,
             outcome.error_message or f"{outcome.records_rejected:,} of its records are bad; the others would load",
@@ -261,30 +267,9 @@ def _read(
         for outcome in outcomes
         if outcome.status is FileStatus.FAILED or outcome.records_rejected
     ]
-    return rows, problems
+    return shown
 
 
 def _counted(bad: BadRecords) -> BadRecords:
     """What a run would set apart, a preview only counts."""
     return replace(bad, policy=OnBadRecord.SKIP) if bad.policy is OnBadRecord.QUARANTINE else bad
-
-
-def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911  any value of a row, one return for each kind
-    """A value of a row as JSON can hold it; a long text is cut."""
-    match value:
-        case None | bool() | int():
-            return value
-        case float():
-            return value if math.isfinite(value) else str(value)
-        case str():
-            return value if len(value) <= MOST_TEXT else value[:MOST_TEXT] + "…"
-        case bytes():
-            return plain(value.hex())
-        case datetime() | date() | time_of_day():
-            return value.isoformat()
-        case Mapping():
-            return {str(name): plain(part) for name, part in value.items()}
-        case Sequence():
-            return [plain(part) for part in value]
-        case _:
-            return str(value)

@@ -327,19 +327,18 @@ class Runtime:
 
     def ensure_table(self, ingestion: Ingestion) -> Table:
         """The table of an ingestion, made if it is not there."""
-        from autoloader.engines.options import parse_options  # noqa: PLC0415  see the module's first lines
+        from autoloader.engines.fields import all_columns, further_columns  # noqa: PLC0415  see the module's first lines
         from autoloader.lake.staged import allow_staging  # noqa: PLC0415  see the module's first lines
         from autoloader.lake.tables import ensure_table  # noqa: PLC0415  see the module's first lines
-        from autoloader.schema.table import ROW  # noqa: PLC0415  see the module's first lines
 
         table = ensure_table(
             self._catalog(ingestion.catalog),
             ingestion.database,
             ingestion.table,
-            parse_schema(ingestion.schema_json or ""),
+            all_columns(parse_schema(ingestion.schema_json or ""), ingestion.path_columns),
             ingestion.partition_columns,
             ingestion.table_properties,
-            extra=[ROW] if parse_options(ingestion.format_type, ingestion.format_options).source_row else [],
+            extra=further_columns(ingestion),
             alone=lambda: alone(self.database, f"make {ingestion.table_name}"),
         )
         return allow_staging(table) if self._uses_spark(ingestion) else table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import tempfile
 import time
@@ -13,13 +14,17 @@ from typing import TYPE_CHECKING
 import structlog
 
 from autoloader.engines.embedded.compression import unpacked
-from autoloader.engines.embedded.inference import infer_schema
+from autoloader.engines.embedded.inference import infer_schema, type_of_texts
 from autoloader.engines.embedded.showing import show
+from autoloader.engines.fields import check_columns, effective
+from autoloader.engines.keys import texts_of
 from autoloader.engines.options import AvroOptions, JsonOptions, OrcOptions, ParquetOptions, parse_options
-from autoloader.errors import FileError, FileUnreadable
+from autoloader.errors import FileError, FileUnreadable, PathMismatch
 from autoloader.ledger import files, ingestions
 from autoloader.ledger.database import transaction
+from autoloader.model import RESCUED_DATA
 from autoloader.schema import parse_hints, to_json
+from autoloader.schema.types import Column, Schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +34,6 @@ if TYPE_CHECKING:
     from autoloader.engines.options import Options
     from autoloader.model import ColumnEvidence, Disagreement, Ingestion, NewIngestion, SourceObject
     from autoloader.objects import ObjectStore
-    from autoloader.schema.types import Schema
 
 SAMPLE_FILES = 10
 HEAD_BYTES = 1024**2
@@ -113,8 +117,32 @@ def infer(
     until = time.monotonic() + seconds
     samples = take(store, spread(objects, whole=reads_whole(ingestion)), folder, _extent(options), until)
     hints = parse_hints(ingestion.schema_hints) if ingestion.schema_hints is not None else None
-    schema = infer_schema([sample for _, sample in samples], ingestion.format_type, options, hints)
+    found = infer_schema([sample for _, sample in samples], ingestion.format_type, options, hints)
+    schema = with_keys(found, ingestion, [each.path for each in objects])
     return Inference(schema=schema, samples=samples, options=options, hints=hints)
+
+
+def with_keys(found: Schema, ingestion: NewIngestion, paths: Sequence[str]) -> Schema:
+    """The schema that was told from records, with the columns that keys tell in place of any of these names.
+
+    A key that lacks a part says nothing; its file is FAILED when it is loaded.
+
+    Raises:
+        UsageError: no column of the records is left.
+    """
+    names = ingestion.path_columns
+    texts: dict[str, set[str]] = {name: set() for name in names}
+    for path in paths:
+        with contextlib.suppress(PathMismatch):
+            for name, text in zip(names, texts_of(path, names), strict=True):
+                texts[name] |= set() if text is None else {text}
+    options = parse_options(ingestion.format_type, ingestion.format_options)
+    unknown = effective(ingestion.unknown_fields, options)
+    taken = {name.casefold() for name in (*names, *([RESCUED_DATA] if unknown.keeps else []))}
+    columns = [column for column in found.columns if column.name.casefold() not in taken]
+    schema = Schema((*columns, *(Column(name, type_of_texts(seen)) for name, seen in texts.items())))
+    check_columns(schema, names, unknown)
+    return schema
 
 
 def reads_whole(ingestion: NewIngestion) -> bool:

@@ -18,7 +18,7 @@ import structlog
 
 from autoloader import discovery
 from autoloader.discovery import Scope
-from autoloader.engines import Reading
+from autoloader.engines.fields import reading_of
 from autoloader.errors import HistoryTooShort, LeaseLost, NotKnown, SparkError, UsageError, VaultError
 from autoloader.failpoints import Step, reached
 from autoloader.ledger import files, ingestions, loads, runs
@@ -199,16 +199,10 @@ def load_some(parts: Parts, task: Task, store: ObjectStore, limits: LoadLimits) 
 def _means(parts: Parts, task: Task, ingestion: Ingestion, store: ObjectStore) -> Means:
     from autoloader import loading  # noqa: PLC0415  see the module's first lines
 
-    schema = parse_schema(ingestion.schema_json or "")
     return loading.Means(
         database=parts.database,
         ingestion=ingestion,
-        reading=Reading(
-            format_type=ingestion.format_type,
-            options=ingestion.format_options,
-            schema=schema,
-            bad_records=ingestion.bad_records,
-        ),
+        reading=reading_of(ingestion, parse_schema(ingestion.schema_json or "")),
         store=store,
         engine=parts.engine(ingestion),
         open_table=partial(parts.ensure_table, ingestion),

@@ -234,3 +234,24 @@ def test_addresses_that_are_none_and_ids_that_are_none_are_told_apart(client: ht
     assert client.get(f"/ingestions/{2**63}").status_code == 422
     wrong = client.patch("/ingestions")
     assert (wrong.status_code, wrong.headers["content-type"]) == (405, "application/problem+json")
+
+
+def test_unknown_fields_and_path_columns_are_fields_like_others(client: httpx.Client, events: dict[str, Any]) -> None:
+    made = created(client, events)
+    assert (made["unknown_fields"], made["path_columns"]) == ("rescue", [])
+    where = f"/ingestions/{made['id']}"
+    changed = client.patch(where, json={"unknown_fields": "add", "path_columns": ["dt"]}).json()
+    assert (changed["unknown_fields"], changed["path_columns"]) == ("add", ["dt"])
+    for wrong, field in (({"unknown_fields": "drop"}, "unknown_fields"), ({"path_columns": ["a/b"]}, "path_columns")):
+        refused = client.patch(where, json=wrong)
+        assert (refused.status_code, refused.json()["field"]) == (422, field)
+    assert client.patch(where, json={"path_columns": []}).json()["path_columns"] == []
+
+
+def test_a_preview_over_http_shows_what_keys_and_unknown_fields_hold(
+    client: httpx.Client, events: dict[str, Any], landing: Landing
+) -> None:
+    landing.put("dt=2024-01-15/a.json", '{"id": 1, "new": 2}\n')
+    draft = events | {"schema_json": "id BIGINT, dt DATE", "path_columns": ["dt"]}
+    seen = client.post("/ingestions/preview", json=draft).json()
+    assert (seen["columns"], seen["rows"]) == (["id", "dt", "_rescued_data"], [[1, "2024-01-15", '{"new":2}']])

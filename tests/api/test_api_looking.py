@@ -9,7 +9,7 @@ import pytest
 
 from autoloader.api.trying import AT_ONCE, in_time
 from autoloader.errors import SourceUnavailable
-from autoloader.preview import plain
+from autoloader.showing import plain
 
 if TYPE_CHECKING:
     import httpx

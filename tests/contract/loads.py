@@ -11,12 +11,13 @@ import pyarrow.parquet as pq
 
 from autoloader.engines import Progress, Reading, Work
 from autoloader.engines.embedded import EmbeddedEngine
+from autoloader.engines.fields import all_columns, of_keys, of_records
 from autoloader.lake.intake import Intake
 from autoloader.lake.staged import allow_staging
 from autoloader.lake.tables import ensure_table, shape
-from autoloader.model import BadRecords, ClaimedFile, DataFile, FormatType, Made, Outcome, Rejects
+from autoloader.model import BadRecords, ClaimedFile, DataFile, FormatType, Made, Outcome, Rejects, UnknownFields
 from autoloader.schema.parse import parse_schema
-from autoloader.schema.table import PartitionField, TableShape
+from autoloader.schema.table import RESCUED, PartitionField, TableShape
 from autoloader.schema.types import Array, Column, DataType, Map, Scalar, Schema, Struct
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Prefix(Protocol):
     def put(self, name: str, body: bytes | str) -> str: ...
 
 
-def table_shape(schema: Schema, partition: Sequence[tuple[str, str]] = ()) -> TableShape:
+def table_shape(schema: Schema, partition: Sequence[tuple[str, str]] = (), extra: Sequence[Column] = ()) -> TableShape:
     """The table of a schema, its field ids numbered as they come but not from 1."""
     ids: dict[tuple[str, ...], int] = {}
 
@@ -65,7 +66,7 @@ def table_shape(schema: Schema, partition: Sequence[tuple[str, str]] = ()) -> Ta
             case _:
                 pass
 
-    columns = schema.columns + METADATA
+    columns = (*schema.columns, *METADATA, *extra)
     for column in columns:
         number((column.name,), column.type)
     fields = tuple(PartitionField(f"p_{column}_{at}", column, t) for at, (column, t) in enumerate(partition))
@@ -120,7 +121,8 @@ class Loads:
 
     def work(self, ddl: str, **facts: Any) -> Work:
         """A load of everything below the prefix, facts of it changed at will."""
-        schema = parse_schema(ddl)
+        schema, paths = parse_schema(ddl), facts.pop("path_columns", ())
+        unknown = facts.pop("unknown_fields", UnknownFields.IGNORE)
         spool = self.folder / uuid.uuid4().hex
         spool.mkdir()
         options: Mapping[str, str] = facts.pop("options", {})
@@ -132,10 +134,14 @@ class Loads:
             "reading": Reading(
                 format_type=facts.pop("format_type", FormatType.JSON),
                 options=options,
-                schema=schema,
+                schema=of_records(schema, paths),
+                path_columns=of_keys(schema, paths),
+                unknown_fields=unknown,
                 bad_records=facts.pop("bad_records", BadRecords()),
             ),
-            "shape": table_shape(schema, facts.pop("partition", ())),
+            "shape": table_shape(
+                all_columns(schema, paths), facts.pop("partition", ()), [RESCUED] if unknown.keeps else []
+            ),
             "store": self.store,
             "spool": spool,
             "cancelled": lambda: False,
@@ -187,7 +193,10 @@ class SparkLoads(Loads):
         name = f"t{uuid.uuid4().hex[:12]}"
         if "shape" not in facts:
             partition = [_form(column, transform) for column, transform in facts.pop("partition", ())]
-            made = ensure_table(self.catalog, self.namespace, name, parse_schema(ddl), partition)
+            columns = all_columns(parse_schema(ddl), facts.get("path_columns", ()))
+            unknown = facts.get("unknown_fields", UnknownFields.IGNORE)
+            extra = [RESCUED] if unknown.keeps else []
+            made = ensure_table(self.catalog, self.namespace, name, columns, partition, extra=extra)
             facts["shape"] = shape(made)
             self.tables[f"lake.{self.namespace}.{name}"] = allow_staging(made)
         return super().work(ddl, **({"table_name": f"lake.{self.namespace}.{name}"} | facts))

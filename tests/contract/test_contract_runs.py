@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -68,3 +69,33 @@ def test_overwriting_makes_the_files_of_a_run_the_whole_table_also_of_a_partitio
     assert person.sees("stock", IDS) == [([5],)]
     assert person.runs("stock")["files_processed"] == 0, "a run without new files changes nothing"
     assert person.sees("stock", IDS) == [([5],)]
+
+
+@pytest.mark.parametrize("file_format", ["json", "csv"])
+def test_new_fields_become_columns_and_are_then_loaded_by_whichever_engine(person: User, file_format: str) -> None:
+    def put(name: str, *records: dict[str, object]) -> None:
+        if file_format == "json":
+            person.landing.put(f"{name}.json", "".join(json.dumps(record) + "\n" for record in records))
+        else:
+            lines = [",".join(records[0]), *(",".join(map(str, record.values())) for record in records)]
+            person.landing.put(f"{name}.csv", "\n".join(lines) + "\n")
+
+    creates(person, "grows", "--unknown-fields", "add", file_format=file_format)
+    further: list[dict[str, object]] = [
+        {},
+        {"n": 1, "a.b": "x"},
+        {},
+        {"n": 2, "at": "2024-01-15"},
+        {"at": "2024-01-16"},
+    ]
+    for at, more in enumerate(further):
+        put(str(at), {"id": at, **more})
+        assert person.runs("grows")["files_succeeded"] == 1
+    assert person.sees("grows", 'SELECT id, n, "a.b", "at"::VARCHAR, _rescued_data FROM rows ORDER BY id') == [
+        (0, None, None, None, None),
+        (1, 1, "x", None, None),
+        (2, None, None, None, None),
+        (3, 2, None, "2024-01-15", None),
+        (4, None, None, "2024-01-16", None),
+    ]
+    assert person.types("verify", "grows").code == 0

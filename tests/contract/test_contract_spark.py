@@ -18,7 +18,7 @@ from autoloader.engines.spark import SparkEngine, session
 from autoloader.engines.spark.sources import changed, named_in, readable, source, theirs
 from autoloader.errors import LeaseLost, SparkMisconfigured, SparkUnavailable, UsageError
 from autoloader.lake.data_files import discard
-from autoloader.model import EngineName, FileStatus, FormatType, SourceCredentials
+from autoloader.model import EngineName, FileStatus, FormatType, SourceCredentials, Staged, UnknownFields
 from autoloader.objects.hadoop import bucket_settings, scheme_of
 from autoloader.runtime import Runtime
 from autoloader.settings import Settings
@@ -226,3 +226,32 @@ def test_a_token_is_sealed_and_never_goes_to_another_server(tmp_path: Path) -> N
 def _one(loads: Loads, name: str) -> list[Any]:
     loads.landing.put(name, '{"id": 1}\n')
     return loads.files()
+
+
+NESTED = "id BIGINT, n INT, page STRUCT<path: STRING>, all ARRAY<STRUCT<n: INT>>, by MAP<STRING, STRUCT<n: INT>>"
+
+
+@pytest.mark.parametrize(
+    ("format_type", "ddl", "body", "options"),
+    [
+        (FormatType.JSON, "id BIGINT, p STRUCT<q: INT>", '{"id": 1, "p": {"q": null}}\n{"id": null}\n', {}),
+        (FormatType.JSON, NESTED, '{"id": 1, "page": {"path": "x"}, "all": [{"n": 1}], "by": {"a": {"n": 2}}}\n', {}),
+        (FormatType.JSON, NESTED, '[{"id": 1, "all": []}, {"page" : {"path": null}, "by": {}}]', {"multiLine": "true"}),
+        (FormatType.CSV, "id BIGINT, s STRING", 's,id\nx,1\n"y",2\n', {}),
+    ],
+)
+def test_where_nothing_is_unknown_spark_itself_loads_the_file_with_what_its_key_tells(
+    on_spark: SparkLoads, format_type: FormatType, ddl: str, body: str, options: dict[str, str], landing: Landing
+) -> None:
+    landing.put("dt=2024-01-15/where=a%2Fb/a", body)
+    work = on_spark.work(
+        f"{ddl}, dt DATE",
+        format_type=format_type,
+        options=options,
+        path_columns=("dt", "where"),
+        unknown_fields=UnknownFields.RESCUE,
+    )
+    made: list[Any] = []
+    on_spark.engine.prepare(work, made.append, lambda _: None)
+    assert [type(each) for each in made] == [Staged]
+    discard(on_spark.tables[work.table_name], work.load_id)

@@ -29,6 +29,7 @@ LINE = (
     '{"s": "a\\u00e9b", "i": 12, "b": -7, "d": 1.5, "n": 3.10, "o": true, "at": "2024-01-15T10:30:00.5+02:00", '
     '"day": "2024-02-29", "p": {"x": 1, "y": "z"}, "t": ["u", "v"], "m": {"k": 1.0}}'
 )
+PLAIN = LINE.replace("\\u00e9", '\\"é').replace(', "m": {"k": 1.0}', "")
 JSON_DDL = (
     "s STRING, i INT, b BIGINT, d DOUBLE, n DECIMAL(10,2), o BOOLEAN, at TIMESTAMP, day DATE, "
     "p STRUCT<x: BIGINT, y: STRING>, t ARRAY<STRING>, m MAP<STRING, DOUBLE>"
@@ -48,11 +49,16 @@ PIECES = [
     "1e5",
     "0.10",
     "-0",
+    "0.125",
+    "9999999999",
+    "2023-02-29",
+    "null",
     '","',
     '"x": 1,',
 ]
 CASES: dict[str, tuple[FormatType, dict[str, str], str, Sequence[str]]] = {
     "lines": (FormatType.JSON, {}, JSON_DDL, [LINE + "\n", LINE.replace(" ", "") + "\n" + LINE + "\n"]),
+    "plain lines": (FormatType.JSON, {}, JSON_DDL, [PLAIN + "\n", PLAIN.replace(" ", "") + "\r\n" + PLAIN + "\n"]),
     "documents": (FormatType.JSON, {"multiLine": "true"}, JSON_DDL, [f"[{LINE},\n{LINE}]", LINE]),
     "csv": (FormatType.CSV, {"nullValue": "NA", "comment": "#"}, CSV_DDL, [CSV, CSV.replace("\n", "\r\n")]),
     "csv by position": (FormatType.CSV, {"header": "false", "escape": "\\"}, CSV_DDL, [BARE_CSV]),

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 from tests.schema.test_schema_text import SCHEMAS
 
+from autoloader.engines.fields import check_paths
 from autoloader.errors import UsageError
-from autoloader.model import IngestionStatus, OnChangedFile, WriteMode
+from autoloader.model import IngestionStatus, OnChangedFile, UnknownFields, WriteMode
 from autoloader.objects.globs import Pattern
 from autoloader.schema import to_ddl
 
@@ -69,8 +70,10 @@ OPTIONS: dict[str, st.SearchStrategy[dict[str, str]]] = {
 FORMATS = st.sampled_from(sorted(OPTIONS)).flatmap(
     lambda kind: st.fixed_dictionaries({"format_type": st.just(kind)}, optional={"format_options": OPTIONS[kind]})
 )
+FOLDERS = TEXTS.filter(lambda text: holds(lambda name: check_paths([name]), text))
 LAYOUTS = st.fixed_dictionaries({}, optional={"schema_json": SCHEMAS.map(to_ddl)}) | st.fixed_dictionaries(
-    {"partition_columns": st.lists(st.sampled_from(["a", "day(at)", "bucket(16, id)"]), unique=True).map(tuple)}
+    {"partition_columns": st.lists(st.sampled_from(["a", "day(at)", "bucket(16, id)"]), unique=True).map(tuple)},
+    optional={"path_columns": st.lists(FOLDERS, max_size=3, unique_by=str.casefold).map(tuple)},
 )
 CLUSTERS: st.SearchStrategy[dict[str, Any]] = st.just({}) | st.fixed_dictionaries(
     {"spark_connect_url": st.sampled_from(["sc://spark:15002", "sc://h:1/;use_ssl=true"])},
@@ -96,6 +99,7 @@ DRAFTS: st.SearchStrategy[dict[str, Any]] = st.builds(
             "max_file_size_bytes": st.integers(1, 2**63 - 1) | st.sampled_from(["500MB", "5GiB", "1kB", 1024]),
             "max_retries": st.integers(0, 1000),
             "on_changed_file": st.sampled_from(list(OnChangedFile)),
+            "unknown_fields": st.sampled_from(list(UnknownFields)),
             "status": st.sampled_from([IngestionStatus.ACTIVE, IngestionStatus.PAUSED, IngestionStatus.DRAFT]),
         },
     ),

@@ -48,7 +48,9 @@ def test_any_other_yaml_reader_finds_the_same_fields(draft: dict[str, Any]) -> N
 
     assert isinstance(document, Document)
     assert list(found) == [name for name in ORDER if name in found]
-    assert found | {"partition_columns": tuple(found.get("partition_columns", ()))} == {
+    lists: dict[str, object] = {name: tuple(found.get(name, ())) for name in ("path_columns", "partition_columns")}
+    assert found | lists == {
+        "path_columns": (),
         "partition_columns": (),
         **document.draft,
         **{name: found[name] for name in ("max_file_size_bytes",) if name in found},

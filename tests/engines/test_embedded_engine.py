@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autoloader.engines.embedded.engine import batches
+from autoloader.engines.embedded.batching import batches
 from autoloader.engines.embedded.screen import Screen, ndjson_pattern
 from autoloader.engines.embedded.spool import Segment
 from autoloader.engines.embedded.strict_json import NotJson, parsed

@@ -19,6 +19,7 @@ from autoloader.model import (
     OnChangedFile,
     RunStatus,
     RunTrigger,
+    UnknownFields,
     VerificationStatus,
     WriteMode,
 )
@@ -87,6 +88,7 @@ class Ingestion(Answer):
     on_bad_record: OnBadRecord
     max_bad_records: int | None
     max_bad_ratio: float | None
+    unknown_fields: UnknownFields
     created_at: datetime
     updated_at: datetime
 

@@ -23,6 +23,7 @@ from autoloader.model import (
     IngestionStatus,
     OnBadRecord,
     OnChangedFile,
+    UnknownFields,
     WriteMode,
 )
 
@@ -98,6 +99,14 @@ Mode = Annotated[WriteMode, Field(description="`overwrite`: the run's files beco
 Partitions = Annotated[
     list[str], Field(description="Columns or transforms of them.", examples=[["day(at)"]], max_length=100)
 ]
+PathColumns = Annotated[
+    list[str],
+    Field(
+        description="Columns whose values stand in the `name=value` folders of a file's key, such as `dt=2024-01-15/`.",
+        examples=[["dt"]],
+        max_length=100,
+    ),
+]
 Properties = Annotated[dict[str, str], Field(description="Properties of the table when it is made.")]
 MostBytes = Annotated[
     int | str,
@@ -114,6 +123,13 @@ BadRecord = Annotated[
     Field(
         description="What a record means that the contract refuses: `fail_file`, its file fails; `quarantine`, the "
         "others load and it goes to the table `<table>__rejects`; `skip`, the others load and it is counted."
+    ),
+]
+Unknown = Annotated[
+    UnknownFields,
+    Field(
+        description="What becomes of a field that the schema does not know: `rescue`, it is kept as JSON in the column "
+        "`_rescued_data`; `ignore`, it is left out; `fail`, its record is bad; `add`, it becomes a column of the table."
     ),
 ]
 MostBad = Annotated[
@@ -221,6 +237,7 @@ class NewIngestion(Body):
     schema_text: SchemaText = None
     schema_hints: Hints = None
     write_mode: Mode = WriteMode.APPEND
+    path_columns: PathColumns = Field(default_factory=list)
     partition_columns: Partitions = Field(default_factory=list)
     table_properties: Properties = Field(default_factory=dict)
     engine: Engine = EngineName.EMBEDDED
@@ -232,6 +249,7 @@ class NewIngestion(Body):
     on_bad_record: BadRecord = OnBadRecord.FAIL_FILE
     max_bad_records: MostBad = None
     max_bad_ratio: MostBadRatio = None
+    unknown_fields: Unknown = UnknownFields.RESCUE
     status: Status = IngestionStatus.ACTIVE
 
 
@@ -252,6 +270,7 @@ class IngestionChanges(Body):
     schema_text: SchemaText = None
     schema_hints: Hints = None
     write_mode: Mode | None = None
+    path_columns: PathColumns | None = None
     partition_columns: Partitions | None = None
     table_properties: dict[str, str | None] | None = None
     engine: Engine | None = None
@@ -263,6 +282,7 @@ class IngestionChanges(Body):
     on_bad_record: BadRecord | None = None
     max_bad_records: MostBad = None
     max_bad_ratio: MostBadRatio = None
+    unknown_fields: Unknown | None = None
     status: Status | None = None
 
 

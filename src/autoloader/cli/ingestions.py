@@ -152,11 +152,13 @@ def _facts(ingestion: Ingestion) -> dict[str, str]:
         "Format": " ".join([ingestion.format_type, *(f"{k}={v}" for k, v in ingestion.format_options.items())]),
         "Table": ingestion.table_name,
         "Schema": schema,
+        "Path columns": ", ".join(ingestion.path_columns) or "none",
         "Partitions": ", ".join(ingestion.partition_columns) or "none",
         "Write mode": ingestion.write_mode,
         "Engine": " ".join(filter(None, [ingestion.engine, ingestion.spark_connect_url])),
         "Changed files": ingestion.on_changed_file,
         "Bad records": _bad_records(ingestion),
+        "Unknown fields": ingestion.unknown_fields,
         "Limits": f"{size(ingestion.max_file_size_bytes)} a file, {ingestion.max_retries} retries",
     }
 

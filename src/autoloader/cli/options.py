@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from autoloader.errors import UsageError
-from autoloader.model import EngineName, FormatType, OnBadRecord, OnChangedFile, WriteMode
+from autoloader.model import EngineName, FormatType, OnBadRecord, OnChangedFile, UnknownFields, WriteMode
 from autoloader.vault import CREDENTIAL_SECRETS, FILE, VARIABLE
 
 if TYPE_CHECKING:
@@ -44,6 +44,13 @@ DESCRIBING = [
         help="A reader option, such as sep=';' or multiLine=true. Repeatable.",
     ),
     click.option(
+        "--path-column",
+        "path_columns",
+        multiple=True,
+        metavar="NAME",
+        help="A column whose value comes from a folder NAME=value of the key, such as dt=2024-01-15/. Repeatable.",
+    ),
+    click.option(
         "--partition-by",
         "partition_columns",
         multiple=True,
@@ -72,6 +79,12 @@ DESCRIBING = [
         "--on-bad-record",
         type=click.Choice([str(c) for c in OnBadRecord]),
         help="What a bad record means: its file fails (default), it goes to <table>__rejects, or it is only counted.",
+    ),
+    click.option(
+        "--unknown-fields",
+        type=click.Choice([str(c) for c in UnknownFields]),
+        help="What becomes of a field that the schema does not know: kept as JSON in _rescued_data (default), left "
+        "out, a reason to refuse its record, or a new column.",
     ),
     click.option(
         "--max-bad-records", metavar="N|none", help="A file with more bad records fails. Default: none, no limit."
@@ -123,6 +136,7 @@ PLAIN = (
     "write_mode",
     "on_changed_file",
     "on_bad_record",
+    "unknown_fields",
     "max_file_size_bytes",
     "max_retries",
     "engine",
@@ -161,8 +175,7 @@ def draft_of(given: dict[str, Any]) -> dict[str, Any]:
         draft["format_options"] = _pairs(given["options"], "--option")
     if given.get("properties"):
         draft["table_properties"] = _pairs(given["properties"], "--table-property")
-    if given.get("partition_columns"):
-        draft["partition_columns"] = given["partition_columns"]
+    draft |= {name: given[name] for name in ("partition_columns", "path_columns") if given.get(name)}
     if given.get("spark_connect_token") is not None:
         draft["spark_connect_token"] = _secret("spark_connect_token", given["spark_connect_token"])
     credentials = {name: given[name] for name in CREDENTIALS if given.get(name) is not None}

@@ -134,7 +134,7 @@ class _Reader:
     ) -> object:
         """The value of a field, by the field's shape."""
         match field:
-            case "partition_columns":
+            case "partition_columns" | "path_columns":
                 return self.texts(node, field)
             case "format_options" | "table_properties":
                 return {name: self.text(part, f"{field}.{name}") for name, part in self.parts(node, field).items()}

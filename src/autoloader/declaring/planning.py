@@ -216,7 +216,7 @@ def _shown(path: str, value: Any) -> Value:  # noqa: ANN401  a value of any fiel
     match path:
         case "schema_json":
             return None if value is None else tuple(columns(value))
-        case "partition_columns":
+        case "partition_columns" | "path_columns":
             return ", ".join(value) or None
         case "max_file_size_bytes":
             return size(value)

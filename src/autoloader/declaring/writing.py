@@ -33,6 +33,7 @@ ORDER = (
     "database",
     "table",
     "write_mode",
+    "path_columns",
     "partition_columns",
     "table_properties",
     "engine",
@@ -42,6 +43,7 @@ ORDER = (
     "on_bad_record",
     "max_bad_records",
     "max_bad_ratio",
+    "unknown_fields",
     "max_file_size_bytes",
     "max_retries",
 )
@@ -115,7 +117,7 @@ def _written(name: str, value: Any) -> object:  # noqa: ANN401  a value of any f
         case "max_file_size_bytes":
             text = size(value)
             return int(text) if text.isdigit() else text
-        case "partition_columns":
+        case "partition_columns" | "path_columns":
             return list(value)
         case "format_options" | "table_properties":
             return dict(sorted(value.items()))

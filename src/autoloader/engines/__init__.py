@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from autoloader.model import BadRecords
+from autoloader.model import BadRecords, UnknownFields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from autoloader.model import ClaimedFile, FormatType, Made, Outcome
     from autoloader.objects import ObjectStore
     from autoloader.schema.table import TableShape
-    from autoloader.schema.types import Schema
+    from autoloader.schema.types import Column, Schema
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,14 +24,32 @@ class Reading:
     """How an ingestion's files are read, all of it already validated.
 
     Attributes:
-        schema: explicit.
+        schema: of the records, explicit.
+        optional: names of those columns that a CSV header may lack: they came to the table by ``add``.
+        path_columns: further columns, whose values stand in the key of a file.
+        unknown_fields: what becomes of fields that the schema does not know.
         bad_records: what becomes of records that the contract refuses.
     """
 
     format_type: FormatType
     options: Mapping[str, str]
     schema: Schema
+    optional: frozenset[str] = frozenset()
+    path_columns: tuple[Column, ...] = ()
+    unknown_fields: UnknownFields = UnknownFields.IGNORE
     bad_records: BadRecords = field(default_factory=BadRecords)
+
+
+class NewColumns(Exception):  # noqa: N818  nothing went wrong
+    """A load has met fields that are to become columns: it is prepared anew with them.
+
+    Attributes:
+        columns: of types that take every value of the load.
+    """
+
+    def __init__(self, columns: tuple[Column, ...]) -> None:
+        super().__init__(", ".join(column.name for column in columns))
+        self.columns = columns
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +61,8 @@ class Work:
         loaded_at: the instant written into ``_loaded_at`` of every row.
         store: where the files are.
         spool: a folder of this load's own, empty, removed by the caller afterwards.
+        grows: whether the shape has columns that the catalog's table gets only with this load, so that nobody can write
+            them by the table's name.
         cancelled: asked between steps; once true the engine raises LeaseLost and stops.
     """
 
@@ -55,6 +75,7 @@ class Work:
     store: ObjectStore
     spool: Path
     cancelled: Callable[[], bool]
+    grows: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +106,7 @@ class Engine(Protocol):
             One outcome for each file of ``work.files``, in any order.
 
         Raises:
+            NewColumns: unknown fields are to be added, and there are some; nothing that was handed over counts.
             SourceError: the store as a whole cannot be read.
             SparkError: the cluster cannot do it.
             SpoolFull: no room left for the files on their way.

@@ -33,8 +33,11 @@ _ACCEPTED: dict[Scalar, tuple[Callable[[pa.DataType], bool], ...]] = {
 }
 
 
-def asked_for(names: Sequence[str], schema: Schema) -> list[str]:
+def asked_for(names: Sequence[str], schema: Schema, *, every: bool = False) -> list[str]:
     """Those of a file's columns that the schema asks for, by name, or by name but for case.
+
+    Args:
+        every: all columns of the file, as what the schema does not know is kept as well.
 
     Raises:
         TypeMismatch: there is none: its columns have other names, and every value would be NULL.
@@ -43,7 +46,7 @@ def asked_for(names: Sequence[str], schema: Schema) -> list[str]:
     if not found:
         listed = ", ".join(json.dumps(name, ensure_ascii=False) for name in names[:10]) or "none at all"
         raise TypeMismatch(f"the file has none of the columns of the schema; it has {listed}")
-    return found
+    return list(names) if every else found
 
 
 def _matched(names: Sequence[str], schema: Schema) -> list[str | None]:
@@ -65,6 +68,44 @@ def check_columns(found: pa.Schema, schema: Schema) -> tuple[str | None, ...]:
                 f"{type_ddl(column.type)} without loss"
             )
     return tuple(names)
+
+
+def unknown_columns(found: pa.Schema, names: Sequence[str | None]) -> list[str]:
+    """The file's columns that no column of the schema takes its values from, sorted.
+
+    Args:
+        found: what the file says of itself.
+        names: the file's column for each column of the schema, from ``check_columns``.
+    """
+    return sorted(set(found.names) - {name for name in names if name is not None})
+
+
+def first_unknown(found: pa.Schema, schema: Schema, names: Sequence[str | None]) -> str | None:
+    """The path of one field that the schema does not know; None where there is none."""
+    tops = unknown_columns(found, names)
+    if tops:
+        return tops[0]
+    known = [(name, column.type) for name, column in zip(names, schema.columns, strict=True) if name is not None]
+    inner = ((name, _first_inside(found.field(name).type, kind)) for name, kind in sorted(known, key=lambda k: k[0]))
+    return next((f"{name}.{path}" for name, path in inner if path is not None), None)
+
+
+def _first_inside(found: pa.DataType, wanted: DataType) -> str | None:
+    match found, wanted:
+        case pa.StructType(), Struct(columns):
+            types = {column.name: column.type for column in columns}
+            for name in sorted(each.name for each in found):
+                if name not in types:
+                    return name
+                if (inner := _first_inside(found.field(name).type, types[name])) is not None:
+                    return f"{name}.{inner}"
+            return None
+        case ((pa.ListType() | pa.LargeListType()), Array(element)):
+            return _first_inside(found.value_type, element)
+        case pa.MapType(), Map(_, value):
+            return _first_inside(found.item_type, value)
+        case _:
+            return None
 
 
 def fits(found: pa.DataType, wanted: DataType) -> bool:

@@ -23,6 +23,7 @@ from pyiceberg.typedef import EMPTY_DICT
 from autoloader.errors import LakeError
 from autoloader.lake.answers import Answer, send, translated
 from autoloader.lake.data_files import remove
+from autoloader.lake.growth import growing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
 
     from pyiceberg.manifest import DataFile as DataFileEntry
     from pyiceberg.manifest import ManifestFile
-    from pyiceberg.table import Table
+    from pyiceberg.table import Table, Transaction
     from pyiceberg.table.update import TableRequirement, TableUpdate
 
+    from autoloader.lake.growth import Growth
     from autoloader.lake.removal import Removal
 
 log = structlog.get_logger(__name__)
@@ -41,11 +43,18 @@ log = structlog.get_logger(__name__)
 class _Producer(_SnapshotProducer["_Producer"]):
     """Adds ``added`` to the base and takes ``removal`` away from it, in one snapshot."""
 
-    def __init__(self, table: Table, added: Sequence[DataFileEntry], removal: Removal, marks: dict[str, str]) -> None:
+    def __init__(
+        self,
+        transaction: Transaction,
+        table: Table,
+        added: Sequence[DataFileEntry],
+        removal: Removal,
+        marks: dict[str, str],
+    ) -> None:
         changes = removal.splits or removal.deletes
         super().__init__(
             operation=Operation.OVERWRITE if changes else Operation.APPEND,
-            transaction=table.transaction(),
+            transaction=transaction,
             io=table.io,
             snapshot_properties=marks,
         )
@@ -156,25 +165,35 @@ class Attempt:
         return self.base.metadata.current_snapshot_id
 
     def build(
-        self, added: Sequence[DataFileEntry], removal: Removal, marks: dict[str, str], now: datetime | None = None
+        self,
+        added: Sequence[DataFileEntry],
+        removal: Removal,
+        marks: dict[str, str],
+        now: datetime | None = None,
+        growth: Growth | None = None,
     ) -> None:
         """Write the snapshot's manifests.
 
         Args:
             now: the time of the snapshot, unless the base says a later one: catalogs refuse to go back in time. None:
                 by the clock of this machine.
+            growth: columns that the table gets with this snapshot.
 
         Raises:
+            TableMoved: the data files do not fit the base any more.
             LakeError: the storage fails; what was written is in ``wrote``.
         """
-        producer = _Producer(self.base, added, removal, marks)
+        transaction = self.base.transaction() if growth is None else growing(self.base, growth)
+        producer = _Producer(transaction, self.base, added, removal, marks)
         try:
             with translated(f"writing the manifests of {'.'.join(self.base.name())}"):
                 updates, requirements = producer.built()
         finally:
             self.wrote.extend(producer.written)
-        self._updates = tuple(_dated(update, self._no_earlier(now)) for update in updates)
-        self._requirements = (AssertTableUUID(uuid=self.base.metadata.table_uuid), *requirements)
+        grown = transaction._updates  # noqa: SLF001  the schema's; there is no other way to send them with a snapshot
+        asserted = transaction._requirements  # noqa: SLF001  likewise
+        self._updates = (*grown, *(_dated(update, self._no_earlier(now)) for update in updates))
+        self._requirements = (AssertTableUUID(uuid=self.base.metadata.table_uuid), *asserted, *requirements)
         self.snapshot_id = producer.snapshot_id
 
     def _no_earlier(self, now: datetime | None) -> int:

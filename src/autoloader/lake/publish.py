@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from pyiceberg.typedef import EMPTY_DICT
 
-from autoloader.errors import LeaseLost
+from autoloader.errors import LeaseLost, TableMoved
 from autoloader.failpoints import Step, reached
 from autoloader.lake.answers import Answer, until_clear
 from autoloader.lake.attempt import Attempt
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
     from autoloader.clock import Clock
+    from autoloader.lake.growth import Growth
 
 PATIENCE = timedelta(minutes=10)
 """How long a publisher goes on while other commits come first or no answer is clear."""
@@ -46,12 +47,14 @@ class Change:
         added: entries of the uploaded data files.
         replaced: paths whose older rows leave, with the loads that brought them.
         overwrite: all rows of the base leave; ``replaced`` then says nothing more.
+        growth: columns that the table gets with the added files.
         always: the load is to be seen in the table's history even where the table does not change by it.
     """
 
     added: Sequence[DataFileEntry] = ()
     replaced: Mapping[str, frozenset[UUID]] = field(default_factory=dict)
     overwrite: bool = False
+    growth: Growth | None = None
     always: bool = False
 
     @property
@@ -99,6 +102,7 @@ def publish(
         LeaseLost: ``renew`` said no.
         CatalogUnavailable: ``patience`` is over.
         CatalogMisconfigured: the catalog refuses us or the commit as such.
+        TableMoved: the table has other columns by now than those that the load adds; says whether anything was sent.
         TableMismatch: the table was dropped, or old rows cannot be taken out of its files.
         HistoryTooShort: the load landed and the table was then rolled back.
     """
@@ -107,6 +111,8 @@ def publish(
     publication = _Publication(table, load_id, change, renew, {LOAD_ID_PROPERTY: str(load_id), **marks}, clock)
     try:
         return until_clear(publication.step, f"publishing the load {load_id}", patience)
+    except TableMoved as moved:
+        raise TableMoved(str(moved), sent=publication.sent) from None
     finally:
         publication.close()
 
@@ -120,6 +126,7 @@ class _Publication:
     marks: dict[str, str]
     clock: Clock | None
     attempt: Attempt | None = None
+    sent: bool = False
 
     def step(self) -> int | Answer | None:
         """Steps 1 to 4 of the protocol, once."""
@@ -134,6 +141,7 @@ class _Publication:
         if not self.renew():
             raise LeaseLost(f"The load {self.load_id} is owned by another worker now; nothing more is sent for it.")
         reached(Step.LOAD_RENEWED)
+        self.sent = True
         answer = attempt.send()
         reached(Step.LOAD_SENT)
         return attempt.snapshot_id if answer is Answer.LANDED else answer
@@ -157,7 +165,9 @@ class _Publication:
             removal = self.change.removal(attempt.base, self.load_id, attempt.wrote.append)
             if not (self.change.added or removal.splits or removal.deletes or self.change.always):
                 return None
-            attempt.build(self.change.added, removal, self.marks, None if self.clock is None else self.clock.now())
+            growth = self.change.growth if self.change.added else None
+            now = None if self.clock is None else self.clock.now()
+            attempt.build(self.change.added, removal, self.marks, now, growth)
         except BaseException:
             attempt.discard()
             raise

@@ -25,6 +25,7 @@ from autoloader.model import (
     Scope,
     SourceCredentials,
     Token,
+    UnknownFields,
     WriteMode,
 )
 from autoloader.vault import SECRETS, require_stored_form
@@ -80,6 +81,7 @@ def ingestion(row: RowMapping) -> Ingestion:
             "engine": EngineName(row["engine"]),
             "on_changed_file": OnChangedFile(row["on_changed_file"]),
             "on_bad_record": OnBadRecord(row["on_bad_record"]),
+            "unknown_fields": UnknownFields(row["unknown_fields"]),
         }
     )
 

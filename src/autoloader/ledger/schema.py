@@ -43,6 +43,7 @@ from autoloader.model import (
     RunStatus,
     RunTrigger,
     Scope,
+    UnknownFields,
     VerificationStatus,
     WriteMode,
 )
@@ -120,6 +121,7 @@ class IngestionColumns(TypedColumns):
     on_bad_record: Named[str] = Column(Text, nullable=False, server_default="fail_file")
     max_bad_records: Named[int | None] = Column(BigInteger)
     max_bad_ratio: Named[float | None] = Column(Float)
+    unknown_fields: Named[str] = Column(Text, nullable=False, server_default="ignore")
     version: Named[int] = Column(BigInteger, nullable=False, server_default=text("1"))
     files: Named[int] = _count()
     created_at: Named[datetime] = _now()
@@ -135,6 +137,7 @@ ingestions = Table(
     CheckConstraint(_one_of("write_mode", WriteMode), name="ingestions_write_mode_check"),
     CheckConstraint(_one_of("on_changed_file", OnChangedFile), name="ingestions_on_changed_file_check"),
     CheckConstraint(_one_of("on_bad_record", OnBadRecord), name="ingestions_on_bad_record_check"),
+    CheckConstraint(_one_of("unknown_fields", UnknownFields), name="ingestions_unknown_fields_check"),
     CheckConstraint(" AND ".join(map(_no_plain_secret, SECRETS)), name="ingestions_secrets_check"),
 )
 

@@ -10,6 +10,7 @@ from autoloader.model.files import (
     LOAD_ID,
     LOADED_AT,
     METADATA_COLUMNS,
+    RESCUED_DATA,
     SOURCE_FILE,
     SOURCE_MODIFIED_AT,
     SOURCE_ROW,
@@ -42,6 +43,7 @@ from autoloader.model.ingestions import (
     OnBadRecord,
     OnChangedFile,
     SourceCredentials,
+    UnknownFields,
     WriteMode,
 )
 from autoloader.model.rejects import Reject, RejectPlace, WantedRejects
@@ -76,6 +78,7 @@ __all__ = [
     "LOAD_ID",
     "METADATA_COLUMNS",
     "NAME",
+    "RESCUED_DATA",
     "SOURCE_FILE",
     "SOURCE_MODIFIED_AT",
     "SOURCE_ROW",
@@ -120,6 +123,7 @@ __all__ = [
     "Staged",
     "TableStanding",
     "Token",
+    "UnknownFields",
     "Validation",
     "ValidationReport",
     "Verification",

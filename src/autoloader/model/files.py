@@ -17,6 +17,8 @@ LOAD_ID = "_load_id"
 LOADED_AT = "_loaded_at"
 SOURCE_ROW = "_source_row"
 """A further one where an ingestion asks for it: the line of the record, its element or its row. BIGINT."""
+RESCUED_DATA = "_rescued_data"
+"""Another, where an ingestion keeps what its schema does not know: those fields as JSON. STRING."""
 METADATA_COLUMNS = (SOURCE_FILE, SOURCE_MODIFIED_AT, LOAD_ID, LOADED_AT)
 """Columns on every row of every table we load: STRING, TIMESTAMP, STRING, TIMESTAMP."""
 

@@ -75,6 +75,24 @@ class OnBadRecord(StrEnum):
     SKIP = "skip"
 
 
+class UnknownFields(StrEnum):
+    """What becomes of a field that a file has and the schema has not. One that is NULL is as good as absent.
+
+    ``rescue``: it is kept as JSON in the column ``_rescued_data``. ``ignore``: it is left out. ``fail``: its record is
+    bad. ``add``: it becomes a column of the table; what cannot is kept as with ``rescue``.
+    """
+
+    RESCUE = "rescue"
+    IGNORE = "ignore"
+    FAIL = "fail"
+    ADD = "add"
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the table has a column for them."""
+        return self in {UnknownFields.RESCUE, UnknownFields.ADD}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BadRecords:
     """What becomes of the bad records of a file, and how many it may have.
@@ -144,6 +162,7 @@ class NewIngestion:
     on_bad_record: OnBadRecord = OnBadRecord.FAIL_FILE
     max_bad_records: int | None = None
     max_bad_ratio: float | None = None
+    unknown_fields: UnknownFields = UnknownFields.RESCUE
 
     @property
     def bad_records(self) -> BadRecords:

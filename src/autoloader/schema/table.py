@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from autoloader.model import LOAD_ID, LOADED_AT, SOURCE_FILE, SOURCE_MODIFIED_AT, SOURCE_ROW
+from autoloader.model import LOAD_ID, LOADED_AT, RESCUED_DATA, SOURCE_FILE, SOURCE_MODIFIED_AT, SOURCE_ROW
 from autoloader.schema.types import Array, Column, Decimal, Map, Scalar, Schema, Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from autoloader.schema.types import DataType
 
@@ -23,6 +23,9 @@ METADATA = (
 
 ROW = Column(SOURCE_ROW, Scalar.BIGINT)
 """A further one, where an ingestion asks for it."""
+
+RESCUED = Column(RESCUED_DATA, Scalar.STRING)
+"""Another, where an ingestion keeps what its schema does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,9 @@ class TableShape:
     partition: tuple[PartitionField, ...] = ()
 
 
-def numbered(schema: Schema) -> TableShape:
-    """The shape of a table that does not exist: the schema and the metadata columns, with ids from 1 in order."""
-    columns = (*schema.columns, *METADATA)
+def numbered(schema: Schema, extra: Sequence[Column] = ()) -> TableShape:
+    """The shape of a table that does not exist: the schema, the metadata columns and these, with ids from 1."""
+    columns = (*schema.columns, *METADATA, *extra)
     paths = [path for column in columns for path in _paths((column.name,), column.type)]
     return TableShape(Schema(columns), {path: number for number, path in enumerate(paths, start=1)})
 

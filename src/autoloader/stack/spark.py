@@ -36,14 +36,14 @@ class SparkInstall:
         folder: as ``make spark`` leaves it: ``server`` with Spark, ``jars`` with Iceberg and S3.
         memory: of its JVM, as Spark writes sizes (``2g``).
         threads: tasks at once.
-        java_options: for its JVM.
+        java_options: for its JVM; a collector that is after throughput, as loads are, by default.
         settings: of Spark, besides those it needs here.
     """
 
     folder: Path
     memory: str
     threads: int
-    java_options: str = ""
+    java_options: str = "-XX:+UseParallelGC"
     settings: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
-from autoloader.engines import Reading, Work, tolerance
+from autoloader.engines import Work, tolerance
+from autoloader.engines.fields import knowing_table, reading_of
 from autoloader.errors import BadRecord, Interrupted, LeaseLost
 from autoloader.model import (
     SOURCE_FILE,
@@ -22,6 +23,7 @@ from autoloader.model import (
     Prospect,
     RefusedRecord,
     Rejects,
+    UnknownFields,
 )
 from autoloader.scratch import own_folder
 
@@ -57,12 +59,10 @@ class Judge:
         self._folder = folder
         self._table = table
         self._engine = means.judge()
-        self._reading = Reading(
-            format_type=asked.ingestion.format_type,
-            options=asked.ingestion.format_options,
-            schema=schema,
-            bad_records=_ALL_TOLD,
-        )
+        known = knowing_table(reading_of(asked.ingestion, schema), table)
+        # What becomes a column has a type that takes every value of it, so it refuses as little as what is rescued.
+        unknown = UnknownFields.RESCUE if known.unknown_fields is UnknownFields.ADD else known.unknown_fields
+        self._reading = replace(known, unknown_fields=unknown, bad_records=_ALL_TOLD)
 
     def read(self, batch: Sequence[tuple[str, ClaimedFile]], tell: Callable[[Finding], None]) -> None:
         """Read some files and tell the refused records, then the files.

@@ -8,13 +8,12 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from autoloader import sampling
-from autoloader.engines.options import parse_options
+from autoloader.engines.fields import all_columns, further_columns
 from autoloader.errors import TableMismatch, UsageError
 from autoloader.lake.tables import misfits, mismatch, shape
 from autoloader.model import FileProspect, Prospect, Reading, ValidationReport
 from autoloader.schema import parse_schema, to_json
-from autoloader.schema.table import METADATA, ROW, numbered
-from autoloader.schema.types import Schema
+from autoloader.schema.table import METADATA, numbered
 from autoloader.scratch import own_folder
 from autoloader.validating.judging import Judge
 from autoloader.validating.planning import make_plan
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from autoloader.model import ClaimedFile, Finding, Ingestion
     from autoloader.objects import ObjectStore
     from autoloader.schema.table import TableShape
+    from autoloader.schema.types import Schema
     from autoloader.validating import Asked, Means
     from autoloader.validating.planning import Plan
 
@@ -121,18 +121,17 @@ def _shape(means: Means, ingestion: Ingestion, schema: Schema) -> TableShape:
         TableMismatch: it is there and does not fit.
         UsageError: there is none, and none could be made.
     """
-    numbers_rows = parse_options(ingestion.format_type, ingestion.format_options).source_row
-    extra = (ROW,) if numbers_rows else ()
+    whole, extra = all_columns(schema, ingestion.path_columns), further_columns(ingestion)
     table = means.open_table(ingestion.table_name)
     if table is None:
         means.check_table(ingestion)
-        return numbered(Schema((*schema.columns, *extra)))
-    found = misfits(table, schema, ingestion.partition_columns, extra)
+        return numbered(whole, extra)
+    found = misfits(table, whole, ingestion.partition_columns, extra)
     if found:
         raise TableMismatch(mismatch(table, found))
     as_it_is = shape(table)
     missing = {column.name for column in (*METADATA, *extra)} - set(as_it_is.schema.names)
-    return numbered(Schema((*schema.columns, *extra))) if missing else as_it_is
+    return numbered(whole, extra) if missing else as_it_is
 
 
 def _batches(files: Iterable[tuple[str, ClaimedFile]]) -> Iterator[list[tuple[str, ClaimedFile]]]:

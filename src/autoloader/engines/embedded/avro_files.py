@@ -16,7 +16,7 @@ from autoloader.schema.names import FIELD, MOST_DIGITS
 from autoloader.scratch import room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Container, Iterator
     from io import BufferedReader
     from pathlib import Path
 
@@ -60,15 +60,16 @@ _WIDER: dict[frozenset[str], pa.DataType] = {
 }
 
 
-def avro_to_parquet(source: Path, target: Path, schema: Schema) -> None:
-    """Write the columns that the schema asks for; see ``parquet_files.Convert``."""
+def avro_to_parquet(source: Path, target: Path, schema: Schema, *, every: bool) -> None:
+    """Write the columns that the schema asks for, or every one; see ``parquet_files.Convert``."""
     with source.open("rb") as file:
         blocks, types = opened(file)
         begin = file.tell()
-        wanted = {name: types[name] for name in asked_for(list(types), schema)}
-        arrow = pa.schema([(name, _fitting(name, avro)) for name, avro in wanted.items()])
+        wanted = {name: types[name] for name in asked_for(list(types), schema, every=every)}
+        known = set(asked_for(list(types), schema))
+        arrow = pa.schema([(name, _fitting(name, avro, known)) for name, avro in wanted.items()])
         check_columns(arrow, schema)
-        converts = [_convert(avro) for avro in wanted.values()]
+        converts = [_convert(avro) if _arrow(avro) is not None else _as_json for avro in wanted.values()]
         with room(target.parent), pq.ParquetWriter(target, arrow, compression="lz4") as writer:
             for records in _batches(blocks, begin, source.stat().st_size):
                 writer.write_batch(_batch(records, arrow, converts))
@@ -155,8 +156,13 @@ def _batch(records: list[dict[str, Any]], arrow: pa.Schema, converts: list[Conve
     return pa.RecordBatch.from_arrays(columns, schema=arrow) if columns else pa.record_batch({})
 
 
-def _fitting(name: str, avro: Any) -> pa.DataType:  # noqa: ANN401  an Avro schema is any JSON
-    found = _arrow(avro)
+def _as_json(value: Any) -> str | None:  # noqa: ANN401  a value of any type that no column can hold
+    return None if value is None else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _fitting(name: str, avro: Any, known: Container[str]) -> pa.DataType:  # noqa: ANN401  an Avro schema is any JSON
+    """The type of a column; one that the schema does not know is kept as a text where no type would do."""
+    found = _arrow(avro) if name in known else _arrow(avro) or pa.string()
     if found is None:
         raise TypeMismatch(f'column "{name}" is {_shown(avro)} in the Avro file, which no column type can hold')
     return found

@@ -8,63 +8,51 @@ put (data files of 0) ───┘
 from __future__ import annotations
 
 import itertools
-import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 import duckdb
-import pyarrow as pa
 
-from autoloader.engines import Progress
+from autoloader.engines import NewColumns, Progress
 from autoloader.engines.embedded import sql
 from autoloader.engines.embedded.avro_files import avro_to_parquet
+from autoloader.engines.embedded.batching import batches
 from autoloader.engines.embedded.compression import MOST_TIMES
 from autoloader.engines.embedded.fetch import Fetcher
+from autoloader.engines.embedded.file_table import make_file_table
+from autoloader.engines.embedded.newcomers import Newcomers
 from autoloader.engines.embedded.orc_files import orc_to_parquet
 from autoloader.engines.embedded.parquet_files import ParquetRoute
 from autoloader.engines.embedded.rejects import Rejecting
-from autoloader.engines.embedded.statement import FILES, TableColumns
+from autoloader.engines.embedded.table_columns import TableColumns
 from autoloader.engines.embedded.text_files import TextRoute
 from autoloader.engines.embedded.tools import Tools
+from autoloader.engines.embedded.verdicts import outcome, refused
 from autoloader.engines.embedded.width import means_for
 from autoloader.engines.embedded.writing import ParquetWriter
 from autoloader.engines.options import AvroOptions, OrcOptions, ParquetOptions, parse_options
 from autoloader.errors import LeaseLost, MemoryShort
 from autoloader.failpoints import Step, reached
-from autoloader.model import FileStatus, Outcome
+from autoloader.model import UnknownFields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
     from pathlib import Path
     from uuid import UUID
 
     from autoloader.engines import Work
+    from autoloader.engines.embedded.verdicts import Verdict
     from autoloader.engines.embedded.width import Means
     from autoloader.engines.embedded.writing import Written
     from autoloader.engines.options import Options
     from autoloader.errors import FileError
-    from autoloader.model import ClaimedFile, Made
+    from autoloader.model import ClaimedFile, Made, Outcome
 
 _BATCH_BYTES = 128 * 1024**2
-_COMPRESSED = re.compile(r"\.(gz|gzip|zst|zstd|bz2|xz)$", re.IGNORECASE)
-_INFLATION = 8
 
 Numbered = "tuple[int, ClaimedFile]"
-
-
-class Verdict(Protocol):
-    """What a route says of one file after its batch was parsed."""
-
-    file: ClaimedFile
-    ordinal: int
-    records: int
-    rejected: int
-    bytes_read: int
-    seconds: float
-    error: FileError | None
 
 
 class Spooled(Protocol):
@@ -127,13 +115,14 @@ class EmbeddedEngine:
             ThreadPoolExecutor(1, "parse") as parsing,
             ThreadPoolExecutor(1, "put") as putting,
         ):
-            connection.register("given", _files_table(work.files))
-            connection.execute(f"CREATE TABLE {FILES} AS FROM given").fetchall()
+            mismatched = make_file_table(connection, work.files, work.reading.path_columns)
             tools = self._tools(work, options, connection, means=means, fetching=fetching, screening=screening)
             route = _route(options, tools)
             line = _AssemblyLine(work, parsing, putting, put, report)
+            line.newcomers = tools.newcomers
+            line.refuse(mismatched)
             try:
-                for batch in batches(work.files, self._batch_bytes):
+                for batch in batches(work.files, self._batch_bytes, without=mismatched):
                     line.check()
                     spooled = route.spool(batch, line.fetched)
                     reached(Step.LOAD_FETCHED)
@@ -161,7 +150,15 @@ class EmbeddedEngine:
         screening: ThreadPoolExecutor,
     ) -> Tools:
         reading, numbered = work.reading, options.source_row
-        columns = TableColumns(work.shape, reading.schema, work.load_id, work.loaded_at, source_row=numbered)
+        columns = TableColumns(
+            work.shape,
+            reading.schema,
+            work.load_id,
+            work.loaded_at,
+            source_row=numbered,
+            rescued=reading.unknown_fields.keeps,
+            path_columns=[column.name for column in reading.path_columns],
+        )
         numbers = itertools.count()
 
         def new_path() -> Path:
@@ -170,6 +167,9 @@ class EmbeddedEngine:
         return Tools(
             connection=connection,
             schema=reading.schema,
+            unknown_fields=reading.unknown_fields,
+            optional=reading.optional,
+            newcomers=_newcomers(work, options),
             writer=ParquetWriter(connection, work.shape, columns, work.spool, means.row_group),
             fetcher=Fetcher(work.store, fetching),
             rejecting=Rejecting(reading.bad_records, new_path),
@@ -179,33 +179,10 @@ class EmbeddedEngine:
         )
 
 
-def batches(files: Sequence[ClaimedFile], limit: int) -> Iterator[list[tuple[int, ClaimedFile]]]:
-    """Files with their ordinals, in batches of at most ``limit`` bytes once unpacked, or of one larger file.
-
-    Where there is enough for it the first two are a quarter and a half of that: the parser has something to do sooner.
-    """
-    sizes = [file.size_bytes * (_INFLATION if _COMPRESSED.search(file.path) else 1) for file in files]
-    limits = itertools.chain([limit // 4, limit // 2] if 2 * sum(sizes) > limit else [], itertools.repeat(limit))
-    batch: list[tuple[int, ClaimedFile]] = []
-    total, most = 0, next(limits)
-    for ordinal, (file, size) in enumerate(zip(files, sizes, strict=True)):
-        if batch and total + size > most:
-            yield batch
-            batch, total, most = [], 0, next(limits)
-        batch.append((ordinal, file))
-        total += size
-    if batch:
-        yield batch
-
-
-def _files_table(files: Sequence[ClaimedFile]) -> pa.Table:
-    return pa.table(
-        {
-            "ordinal": pa.array(range(len(files)), pa.int32()),
-            "path": pa.array([file.path for file in files], pa.string()),
-            "modified_at": pa.array([file.modified_at for file in files], pa.timestamp("us", tz="UTC")),
-        }
-    )
+def _newcomers(work: Work, options: Options) -> Newcomers | None:
+    if work.reading.unknown_fields is not UnknownFields.ADD:
+        return None
+    return Newcomers((*work.shape.schema.names, *work.reading.schema.names), options)
 
 
 def _route(options: Options, tools: Tools) -> Route:
@@ -232,6 +209,7 @@ class _AssemblyLine:
         report: Callable[[Progress], None],
     ) -> None:
         self._work = work
+        self.newcomers: Newcomers | None = None
         self._parsing = parsing
         self._putting = putting
         self._put = put
@@ -240,6 +218,11 @@ class _AssemblyLine:
         self._puts: list[Future[None]] = []
         self.outcomes: list[Outcome] = []
         self.failed: set[int] = set()
+
+    def refuse(self, mismatched: Mapping[int, FileError]) -> None:
+        """Files, by ordinal, that fail before anything of them is read."""
+        self.outcomes += [refused(self._work.files[ordinal], error) for ordinal, error in mismatched.items()]
+        self.failed.update(mismatched)
 
     def check(self) -> None:
         """Stop as soon as the load is not ours any more.
@@ -261,11 +244,17 @@ class _AssemblyLine:
         self._parsed = self._parsing.submit(self._parse, spooled)
 
     def finish(self) -> None:
-        """Wait for everything."""
+        """Wait for everything.
+
+        Raises:
+            NewColumns: there are fields that are to become columns.
+        """
         self._wait()
         for done in self._puts:
             done.result()
         self.check()
+        if self.newcomers is not None and (columns := self.newcomers.columns()):
+            raise NewColumns(columns)
 
     def drop(self) -> None:
         """Start nothing more."""
@@ -288,22 +277,10 @@ class _AssemblyLine:
                 "AUTOLOADER_MEMORY_LIMIT, or load fewer columns."
             ) from None
         spooled.remove()
+        if self.newcomers is not None and written is not None:
+            self.newcomers.look_into(written.files)
         self._puts = [self._putting.submit(self._put, data_file) for data_file in (written.files if written else [])]
         verdicts = spooled.verdicts()
-        self.outcomes += [_outcome(verdict) for verdict in verdicts]
+        self.outcomes += [outcome(verdict) for verdict in verdicts]
         self.failed.update(verdict.ordinal for verdict in verdicts if verdict.error is not None)
         self._report(Progress(files=len(verdicts), records=sum(v.records for v in verdicts if v.error is None)))
-
-
-def _outcome(verdict: Verdict) -> Outcome:
-    failed = verdict.error
-    return Outcome(
-        file_id=verdict.file.file_id,
-        status=FileStatus.SUCCESS if failed is None else FileStatus.FAILED,
-        records_ingested=verdict.records if failed is None else 0,
-        records_rejected=verdict.rejected if failed is None else 0,
-        bytes_read=verdict.bytes_read,
-        duration=timedelta(seconds=verdict.seconds),
-        error_type=None if failed is None else failed.error_type,
-        error_message=None if failed is None else str(failed),
-    )

@@ -66,6 +66,12 @@ class Place:
                     self.element.see(inner, depth + 1)
 
     @property
+    def texts(self) -> int:
+        """How many texts are held, here and within."""
+        inner = (*self.fields.values(), *([self.element] if self.element else []))
+        return len(self.numbers) + len(self.strings) + sum(place.texts for place in inner)
+
+    @property
     def kinds(self) -> frozenset[str]:
         """``number``, ``string``, ``boolean``, ``object``, ``array``: those that were seen."""
         seen = {

@@ -111,6 +111,12 @@ def _hinted(found: Sequence[Column], hints: Sequence[Column]) -> tuple[Column, .
     return (*columns, *by_name.values())
 
 
+def type_of_texts(texts: Collection[str]) -> DataType:
+    """The type of a column that is told by keys of files: as for fields of CSV."""
+    with Judge(CsvOptions()) as judge:
+        return judge.type(Place(strings=dict.fromkeys(sorted(texts))))
+
+
 def _schema_of_text(samples: Sequence[Path], options: JsonOptions | CsvOptions | XmlOptions) -> Schema:
     if isinstance(options, CsvOptions) and not options.header:
         raise UsageError(
@@ -124,7 +130,11 @@ def _schema_of_text(samples: Sequence[Path], options: JsonOptions | CsvOptions |
 
 
 class Judge:
-    """Decides what a place holds by asking the contract about its texts."""
+    """Decides what a place holds by asking the contract about its texts.
+
+    Args:
+        options: of the ingestion.
+    """
 
     def __init__(self, options: JsonOptions | CsvOptions | XmlOptions) -> None:
         self._options = options
@@ -143,6 +153,15 @@ class Judge:
         bad = values.is_bad(column_type, "x", self._options)
         query = f"SELECT coalesce(bool_or({bad}), false) FROM (SELECT unnest($1::VARCHAR[]) AS x)"
         return self._connection.execute(query, [list(texts)]).fetchall() == [(False,)]
+
+    def refused(self, texts: Collection[str]) -> list[str]:
+        """For each type that a text can be of, one text that it does not take, where there is one."""
+        found: list[str] = []
+        for candidate in (Scalar.BOOLEAN, Scalar.DATE, Scalar.TIMESTAMP):
+            bad = values.is_bad(candidate, "x", self._options)
+            query = f"SELECT x FROM (SELECT unnest($1::VARCHAR[]) AS x) WHERE {bad} AND x <> '' LIMIT 1"
+            found += [text for (text,) in self._connection.execute(query, [list(texts)]).fetchall()]
+        return found
 
     def type(self, place: Place) -> DataType:
         """The narrowest type for everything seen; STRING where kinds are mixed or nothing was seen."""
@@ -195,6 +214,31 @@ class Judge:
 
     def _first(self, candidates: Sequence[Scalar | Decimal], texts: Collection[str]) -> DataType:
         return next((candidate for candidate in candidates if self.takes(candidate, texts)), Scalar.STRING)
+
+
+def thinned(place: Place, judge: Judge) -> None:
+    """Forget the texts of a place, and of all within it, of which others that are kept say the same of its type."""
+    place.numbers = dict.fromkeys(_telling_numbers(place.numbers))
+    if place.strings:
+        numbers = [text for text in place.strings if _NUMBER.fullmatch(text)]
+        others = next((text for text in place.strings if not _NUMBER.fullmatch(text)), None)
+        kept = [*judge.refused(place.strings), *_telling_numbers(numbers), *([] if others is None else [others])]
+        place.strings = dict.fromkeys(kept or list(place.strings)[:1])
+    for inner in (*place.fields.values(), *([place.element] if place.element else [])):
+        thinned(inner, judge)
+
+
+def _telling_numbers(texts: Collection[str]) -> list[str]:
+    """Those that decide the type: the least, the greatest, the one with most digits behind the point, and odd ones."""
+    numbers = [text for text in texts if _NUMBER.fullmatch(text)]
+    odd = (
+        next((text for text in texts if not _NUMBER.fullmatch(text)), None),
+        next((text for text in numbers if not _INTEGER.fullmatch(text)), None),
+        next((text for text in numbers if not _survives_double(text)), None),
+    )
+    extremes = {f(numbers, key=decimal.Decimal) for f in (min, max)} if numbers else set()
+    longest = {max(numbers, key=_fraction_digits)} if numbers else set()
+    return sorted({*extremes, *longest, *(text for text in odd if text is not None)})
 
 
 def _can_be_columns(struct: Struct) -> bool:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from autoloader.engines.embedded.readers import Found, Layout
     from autoloader.engines.embedded.screen import Screen
     from autoloader.engines.embedded.tags import Tags
+    from autoloader.engines.embedded.wider import Wider
 
 _BLANK = b" \t\r\n"
 
@@ -28,6 +29,7 @@ class NdjsonReader:
         screen: of the schema; None: every record is read exactly.
         bare: the stricter one, where the schema has any use for it.
         write: canonical text of a record, from ``canonical_record``.
+        wide: looks for blocks that are plain but for unknown keys; None where those need not be kept.
     """
 
     unit = "line"
@@ -35,11 +37,17 @@ class NdjsonReader:
     settled = True
 
     def __init__(
-        self, tags: Tags, screen: Screen | None, bare: Screen | None, write: Callable[[dict[str, Any]], str]
+        self,
+        tags: Tags,
+        screen: Screen | None,
+        bare: Screen | None,
+        write: Callable[[dict[str, Any]], str],
+        wide: Wider | None = None,
     ) -> None:
         self.layout: Layout = NDJSON
         self.screen: Screen | None = screen
         self.bare: Screen | None = bare
+        self.wide: Wider | None = wide
         self._tags = tags
         self._write = write
 

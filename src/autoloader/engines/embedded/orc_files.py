@@ -25,10 +25,10 @@ _BYTES_AT_ONCE = 8 * 1024**2
 """As they are stored; fewer rows are read at once where they are large."""
 
 
-def orc_to_parquet(source: Path, target: Path, schema: Schema) -> None:
-    """Write the columns that the schema asks for; see ``parquet_files.Convert``."""
+def orc_to_parquet(source: Path, target: Path, schema: Schema, *, every: bool) -> None:
+    """Write the columns that the schema asks for, or every one; see ``parquet_files.Convert``."""
     found = orc_columns(source)
-    wanted = pa.schema([found.field(name) for name in asked_for(found.names, schema)])
+    wanted = pa.schema([found.field(name) for name in asked_for(found.names, schema, every=every)])
     check_columns(wanted, schema)
     with room(target.parent), pq.ParquetWriter(target, wanted, compression="lz4") as writer:
         for batch in _batches(source, wanted):

@@ -9,14 +9,18 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from autoloader.engines.embedded.parquet_names import FILE, called_otherwise, clash, require_unambiguous
 from autoloader.engines.embedded.sql import literal, quote
+from autoloader.engines.embedded.strict_json import UNKNOWN_FIELD
+from autoloader.engines.embedded.typed_unknown import unknown_json
 from autoloader.engines.embedded.values import final_type
-from autoloader.engines.footers import check_columns
-from autoloader.errors import FileError, FileUnreadable
+from autoloader.engines.footers import check_columns, first_unknown, unknown_columns
+from autoloader.errors import FileError, FileUnreadable, TypeMismatch
+from autoloader.model import UnknownFields
 from autoloader.scratch import room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from io import BufferedWriter
     from pathlib import Path
 
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
     from autoloader.model import ClaimedFile
     from autoloader.schema.types import Schema
 
+NOTHING = "NULL::VARCHAR"
+_ROW = "s"
+
 
 @dataclass(slots=True)
 class ParquetIntake:
@@ -33,6 +40,7 @@ class ParquetIntake:
 
     Attributes:
         found: for each column of the schema, the name of the file's column, None where it has none.
+        unknown: SQL of the text about the fields that the schema does not know.
     """
 
     file: ClaimedFile
@@ -44,13 +52,14 @@ class ParquetIntake:
     seconds: float = 0.0
     error: FileError | None = None
     found: tuple[str | None, ...] = ()
+    unknown: str = NOTHING
 
 
 class Convert(Protocol):
     """Writes a file of another format down as Parquet, in bounded memory."""
 
-    def __call__(self, source: Path, target: Path, schema: Schema) -> None:
-        """Write those columns of ``source`` that the schema asks for into ``target``.
+    def __call__(self, source: Path, target: Path, schema: Schema, *, every: bool) -> None:
+        """Write the columns of ``source`` into ``target``: those that the schema asks for, or every one.
 
         Raises:
             FileUnreadable: it is not of the format, or is broken or truncated.
@@ -109,12 +118,38 @@ class ParquetRoute:
         try:
             self._take_up(intake)
             with pq.ParquetFile(intake.path) as parquet:
-                intake.found = check_columns(parquet.schema_arrow, self._tools.schema)
-                intake.records = parquet.metadata.num_rows
+                columns, intake.records = parquet.schema_arrow, parquet.metadata.num_rows
+            self._look_at(intake, columns)
         except (pa.ArrowException, OSError) as error:
             intake.error = FileUnreadable(f"the file is not Parquet, or is broken or truncated: {_first_line(error)}")
         except FileError as error:
             intake.error = error
+
+    def _look_at(self, intake: ParquetIntake, columns: pa.Schema) -> None:
+        """Match the file's columns with those of the schema, under names that DuckDB keeps apart."""
+        schema, every = self._tools.schema, self._tools.unknown_fields is not UnknownFields.IGNORE
+        require_unambiguous(columns, None if every else {name.casefold() for name in schema.names})
+        names = check_columns(columns, schema)
+        called: dict[str, str] = {}
+        if clash(columns.names):
+            source, intake.path = intake.path, self._tools.new_path()
+            called = called_otherwise(source, intake.path)
+            source.unlink()
+        self._look_for_unknown(intake, columns, names, called)
+        intake.found = tuple(None if name is None else called.get(name, name) for name in names)
+
+    def _look_for_unknown(
+        self, intake: ParquetIntake, columns: pa.Schema, found: Sequence[str | None], called: Mapping[str, str]
+    ) -> None:
+        """The file says itself what its fields are, so where unknown ones are to fail it does so as a whole."""
+        schema, mode = self._tools.schema, self._tools.unknown_fields
+        if mode is UnknownFields.FAIL and (path := first_unknown(columns, schema, found)) is not None:
+            raise TypeMismatch(f'the field "{path}" of the file is not in the schema ({UNKNOWN_FIELD})')
+        if mode.keeps:
+            if self._tools.newcomers is not None:
+                names = unknown_columns(columns, found)
+                self._tools.newcomers.see_typed(columns.field(name) for name in names)
+            intake.unknown = unknown_json(columns, schema, found, _ROW, called) or NOTHING
 
     def _take_up(self, intake: ParquetIntake) -> None:
         """The file as Parquet, in place of what it was."""
@@ -122,7 +157,8 @@ class ParquetRoute:
             return
         source, intake.path = intake.path, self._tools.new_path()
         try:
-            self._convert(source, intake.path, self._tools.schema)
+            every = self._tools.unknown_fields is not UnknownFields.IGNORE
+            self._convert(source, intake.path, self._tools.schema, every=every)
         finally:
             source.unlink()
 
@@ -170,22 +206,24 @@ class SpooledParquet:
 
     def _select(self, intakes: Sequence[ParquetIntake]) -> str:
         """One read for each group of files that have the same columns."""
-        groups: dict[tuple[str | None, ...], list[ParquetIntake]] = {}
+        groups: dict[tuple[tuple[str | None, ...], str], list[ParquetIntake]] = {}
         for intake in intakes:
-            groups.setdefault(intake.found, []).append(intake)
-        return " UNION ALL ".join(self._group(found, members) for found, members in groups.items())
+            groups.setdefault((intake.found, intake.unknown), []).append(intake)
+        return " UNION ALL ".join(self._group(found, unknown, same) for (found, unknown), same in groups.items())
 
-    def _group(self, found: tuple[str | None, ...], intakes: Sequence[ParquetIntake]) -> str:
+    def _group(self, found: tuple[str | None, ...], unknown: str, intakes: Sequence[ParquetIntake]) -> str:
         values = ", ".join(
-            f"CAST({'NULL' if name is None else 's.' + quote(name)} AS {final_type(column.type)}) AS typed{at}"
+            f"CAST({'NULL' if name is None else f'{_ROW}.{quote(name)}'} AS {final_type(column.type)}) AS typed{at}"
             for at, (name, column) in enumerate(zip(found, self._tools.schema.columns, strict=True))
         )
+        if self._tools.unknown_fields is not UnknownFields.IGNORE:
+            values += f", {unknown} AS typed{len(found)}"
         line, numbered = ("s.file_row_number + 1", "file_row_number = true, ") if self._source_row else ("NULL", "")
         listed = ", ".join(literal(str(intake.path)) for intake in intakes)
         ordinals = ", ".join(f"({literal(str(intake.path))}, {intake.ordinal})" for intake in intakes)
         return (
-            f"SELECT o.ordinal, {line} AS line, {values} FROM read_parquet([{listed}], filename = 'autoloader_file', "
-            f"{numbered}union_by_name = true) s JOIN (VALUES {ordinals}) o(path, ordinal) ON s.autoloader_file = o.path"
+            f"SELECT o.ordinal, {line} AS line, {values} FROM read_parquet([{listed}], filename = {literal(FILE)}, "
+            f"{numbered}union_by_name = true) s JOIN (VALUES {ordinals}) o(path, ordinal) ON s.{FILE} = o.path"
         )
 
     def verdicts(self) -> Sequence[ParquetIntake]:

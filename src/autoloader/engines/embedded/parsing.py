@@ -15,11 +15,20 @@ import duckdb
 from autoloader.engines.embedded.batch import Batch
 from autoloader.engines.embedded.readers import BARE, NDJSON
 from autoloader.engines.embedded.sql import literal
-from autoloader.engines.embedded.statement import BAD_VALUE, Judgement, csv_source, longest_line, ndjson_source
-from autoloader.engines.embedded.strict_json import blame
+from autoloader.engines.embedded.statement import (
+    BAD_VALUE,
+    Judgement,
+    csv_source,
+    kept,
+    longest_line,
+    ndjson_source,
+    wide_source,
+)
+from autoloader.engines.embedded.strict_json import UNKNOWN_FIELD, blame
 from autoloader.engines.options import CsvOptions
 from autoloader.engines.tolerance import FIRST_SHOWN
 from autoloader.errors import AutoloaderError, BadRecord, FileError
+from autoloader.model import UnknownFields
 from autoloader.scratch import full
 
 if TYPE_CHECKING:
@@ -51,7 +60,10 @@ class Parser:
         self._options = options
         self._tags = tags
         self._rejecting = tools.rejecting
-        self._judgement = Judgement(tools.schema, options)
+        self._kept = kept(tools.schema, tools.unknown_fields, tags)
+        mode = tools.unknown_fields
+        unknown = None if mode is UnknownFields.IGNORE else tags.unknown
+        self._judgement = Judgement(self._kept, options, unknown=unknown, refuses=mode is UnknownFields.FAIL)
         self._tag = re.compile(rb'"%s":(\d+)' % tags.file.encode())
 
     def parse(self, batch: Batch) -> Written | None:
@@ -89,7 +101,7 @@ class Parser:
         parts += [self._judgement.good(texts)] if texts else []
         if batch.sieved:
             paths = [segment.path for segment in batch.sieved]
-            sieved = ndjson_source(paths, longest_line(batch.sieved), self._tools.schema, self._tags)
+            sieved = ndjson_source(paths, longest_line(batch.sieved), self._kept, self._tags)
             parts.append(self._judgement.sieved(sieved))
         return " UNION ALL ".join(parts)
 
@@ -99,10 +111,15 @@ class Parser:
         ndjson = [segment for segment in batch.ndjson if segment is not without]
         if ndjson:
             paths = [segment.path for segment in ndjson]
-            sources.append(ndjson_source(paths, longest_line(ndjson), self._tools.schema, self._tags))
+            sources.append(ndjson_source(paths, longest_line(ndjson), self._kept, self._tags))
         for layout, segment in batch.plain.items():
-            if layout not in {NDJSON, BARE} and isinstance(self._options, CsvOptions):
-                sources.append(csv_source([segment.path], layout, segment.longest, self._tools.schema, self._options))
+            if layout in {NDJSON, BARE}:
+                continue
+            schema, unknown = self._tools.schema, self._tools.unknown_fields
+            if isinstance(self._options, CsvOptions):
+                sources.append(csv_source(segment, layout, schema, self._options, unknown))
+            else:
+                sources.append(wide_source(segment, layout, schema, self._tags, unknown))
         return " UNION ALL ".join(sources)
 
     def _suspects(self, batch: Batch, error: Exception, blames: int) -> list[Intake]:
@@ -178,7 +195,7 @@ class Parser:
         if second.canonical is None or self._judgement.bad == "false":
             return
         target, segment = self._tools.new_path(), second.canonical
-        source = ndjson_source([segment.path], segment.longest, self._tools.schema, self._tags, raw=True)
+        source = ndjson_source([segment.path], segment.longest, self._kept, self._tags, raw=True)
         bad = f"COPY ({self._judgement.all_bad(source)}) TO {literal(str(target))} (FORMAT parquet, COMPRESSION zstd)"
         try:
             self._tools.connection.execute(bad).fetchall()
@@ -209,11 +226,12 @@ class Parser:
 
     def _blame(self, row: tuple[Any, ...], intake: Intake) -> BadRecord:
         _, line, *pairs = row
-        names = self._tools.schema.names
+        names = self._kept.names
         at = next(at for at in range(len(names)) if pairs[2 * at] is not None)
         code, raw = pairs[2 * at], pairs[2 * at + 1]
-        message = blame(intake.reader.unit, line, names[at], raw, code)
-        return BadRecord(message, code=code, line=line, column=names[at], raw=raw)
+        column = raw if code == UNKNOWN_FIELD else names[at]
+        message = blame(intake.reader.unit, line, column, raw, code)
+        return BadRecord(message, code=code, line=line, column=column, raw=raw)
 
 
 def _raw_message(error: Exception) -> bytes:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from autoloader.engines.embedded.screen import Screen
+    from autoloader.engines.embedded.wider import Wider
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +21,13 @@ class Layout:
     Attributes:
         kind: ``ndjson`` (as it came, or canonical) or ``csv``.
         header: for CSV: the schema's column that stands at each position, None for one that is left out.
+        unknown: where unknown fields are not ignored: for CSV the name of each column that the schema does not know,
+            None for the others; for NDJSON the unknown keys that its records may have.
     """
 
     kind: str
     header: tuple[str | None, ...] = ()
+    unknown: tuple[str | None, ...] = ()
 
 
 NDJSON = Layout("ndjson")
@@ -43,6 +47,7 @@ class RecordReader(Protocol):
         layout: of the blocks that the screen finds plain; known after ``begin``.
         screen: None where no block can be trusted unseen.
         bare: the stricter screen for blocks that may be read typed, where there is one.
+        wide: looks at blocks that no screen found plain, where there is one.
         independent: whether every block stands for itself; else how one is read can depend on the one before.
         settled: false while a record has begun that the blocks so far do not end: the next one must be read exactly.
     """
@@ -52,6 +57,7 @@ class RecordReader(Protocol):
     layout: Layout
     screen: Screen | None
     bare: Screen | None
+    wide: Wider | None
 
     @property
     def settled(self) -> bool:
@@ -94,6 +100,7 @@ class Unscreened:
     layout: Layout = NDJSON
     screen: Screen | None = None
     bare: Screen | None = None
+    wide: Wider | None = None
 
     def begin(self, block: bytes) -> tuple[bytes, int]:
         """There is nothing before the records."""

@@ -6,7 +6,8 @@ import contextlib
 import json
 from typing import TYPE_CHECKING
 
-from autoloader.engines.embedded.csv_files import CsvDialect, CsvReader
+from autoloader.engines.embedded.csv_dialect import CsvDialect
+from autoloader.engines.embedded.csv_files import CsvReader
 from autoloader.engines.embedded.documents import DocumentReader
 from autoloader.engines.embedded.record_path import PathReader
 from autoloader.engines.embedded.streams import text

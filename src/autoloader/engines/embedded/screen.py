@@ -7,6 +7,7 @@ whatever does not match takes the exact path. So a gap in the expression costs t
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 from autoloader.schema.types import Array, Column, DataType, Decimal, Map, Scalar, Schema, Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 UTF8 = (
     r"[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]"
@@ -27,6 +28,7 @@ _HEX = "[0-9a-fA-F]"
 _PAIR = rf"[dD][89abAB]{_HEX}{{2}}\\u[dD][c-fC-F]{_HEX}{{2}}"
 _ESCAPE = rf'\\(?:["\\/bfnrt]|u(?:[0-9a-cefA-CEF]{_HEX}{{3}}|[dD][0-7]{_HEX}{{2}}|{_PAIR}))'
 _STRING = rf'"(?:[\x20\x21\x23-\x5b\x5d-\x7f]|{UTF8}|{_ESCAPE})*"'
+_BARE_STRING = rf'"(?:[\x20\x21\x23-\x5b\x5d-\x7f]|{UTF8})*"'
 _BLANK = r"[ \t]*"
 
 # Numbers by what DuckDB's detour through a double does to them: nothing that the column would show.
@@ -106,17 +108,35 @@ def ndjson_pattern(schema: Schema, value: Callable[[DataType], str] = loose_valu
     return rf"(?:{line}\r?\n)*(?:{line})?"
 
 
-def _object(columns: Sequence[Column], value: Callable[[DataType], str] = loose_value) -> str:
-    """An object whose keys are those of ``columns``; keys of one kind of value share it, or the expression grows."""
-    keys: dict[str, list[str]] = {}
+def wider_pattern(schema: Schema, more: Sequence[str]) -> str:
+    """The same with further keys, whose values are plain: read as JSON, DuckDB gives them back as they are written."""
+    plain = _either(_BARE_STRING, "null|true|false", _AS_WRITTEN)
+    array = rf"\[{_BLANK}{_list_of(plain)}\]"
+    member = rf"{_BARE_STRING}{_BLANK}:{_BLANK}{_either(plain, array)}"
+    value = _either(plain, array, rf"\{{{_BLANK}{_list_of(member)}\}}")
+    line = rf"(?:{_object(schema.columns, loose_value, {value: [re.escape(name) for name in more]})}{_BLANK})?"
+    return rf"(?:{line}\r?\n)*(?:{line})?"
+
+
+def _object(
+    columns: Sequence[Column],
+    value: Callable[[DataType], str] = loose_value,
+    more: Mapping[str, list[str]] = MappingProxyType({}),
+) -> str:
+    """An object whose keys are those of ``columns``; keys of one kind of value share it, or the expression grows.
+
+    Args:
+        more: further keys by the pattern of their values.
+    """
+    keys: dict[str, list[str]] = dict(more)
     for column in columns:
-        if _writes_as_it_is(column.name):
+        if writes_as_it_is(column.name):
             keys.setdefault(value(column.type), []).append(re.escape(column.name))
     members = [f'"{_either(*names)}"{_BLANK}:{_BLANK}{form}' for form, names in keys.items()]
     return rf"\{{{_BLANK}{_list_of(_either(*members)) if members else ''}\}}"
 
 
-def _writes_as_it_is(name: str) -> bool:
+def writes_as_it_is(name: str) -> bool:
     """A key that JSON must escape is left to the exact path."""
     return name.isprintable() and not {'"', "\\"} & set(name)
 

@@ -87,4 +87,9 @@ def _layouts(group: Sequence[_Waiting[Owner]]) -> list[Layout | None]:
             if screen is not None and left:
                 for at, plain in zip(left, screen.plain([group[at].data for at in left]), strict=True):
                     answers[at] = layout if plain else None
+    for wide in {id(w.reader.wide): w.reader.wide for w in group}.values():
+        left = [at for at, w in enumerate(group) if answers[at] is None and w.reader.wide is wide]
+        if wide is not None and left:
+            for at, layout_or_none in zip(left, wide.layouts([group[at].data for at in left]), strict=True):
+                answers[at] = layout_or_none
     return answers

@@ -2,36 +2,45 @@
 
 from __future__ import annotations
 
+from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING
 
 from autoloader.engines.embedded import values
 from autoloader.engines.embedded.bare import bare_columns
 from autoloader.engines.embedded.sql import literal, quote
-from autoloader.errors import TableMismatch
-from autoloader.model import LOAD_ID, LOADED_AT, SOURCE_FILE, SOURCE_MODIFIED_AT, SOURCE_ROW
-from autoloader.schema.types import Array, Map, Struct
+from autoloader.engines.embedded.strict_json import UNKNOWN_FIELD
+from autoloader.model import (
+    UnknownFields,
+)
+from autoloader.schema.types import Array, Column, Map, Scalar, Schema, Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Sequence
     from pathlib import Path
-    from uuid import UUID
 
     from autoloader.engines.embedded.readers import Layout
     from autoloader.engines.embedded.spool import Segment
     from autoloader.engines.embedded.tags import Tags
     from autoloader.engines.options import CsvOptions, Options
-    from autoloader.schema.table import TableShape
-    from autoloader.schema.types import Column, DataType, Schema
+    from autoloader.schema.types import DataType
 
 FILES = "files"
 """Name of the small table (ordinal, path, modified_at) that a statement joins for the metadata columns."""
+
+
+def key_value(at: int) -> str:
+    """The column of ``FILES`` with the typed value of a column that keys tell; ``at``: its place among those."""
+    return f"key{at}"
+
 
 PARTITION = "autoloader_partition"
 """The column that COPY splits files by; it is not written."""
 
 BAD_VALUE = "autoloader: a value is bad"
 """What DuckDB's error says when the fast statement met a value that the contract refuses."""
+
+TWICE = "a key comes twice"
+"""In place of the text about unknown fields, which is an object: the exact path is to say where."""
 
 _SHOWN = 101
 """So much of a value, one more than a message has room for."""
@@ -53,22 +62,74 @@ def ndjson_source(paths: Sequence[Path], longest: int, schema: Schema, tags: Tag
     )
 
 
-def csv_source(paths: Sequence[Path], layout: Layout, longest: int, schema: Schema, options: CsvOptions) -> str:
-    """The same from CSV spool files whose lines begin with the ordinal and follow one header."""
+def kept(schema: Schema, unknown_fields: UnknownFields, tags: Tags) -> Schema:
+    """The schema with one more column, for the text about unknown fields, where they are not ignored."""
+    if unknown_fields is UnknownFields.IGNORE:
+        return schema
+    return Schema((*schema.columns, Column(tags.unknown, Scalar.STRING)))
+
+
+def csv_source(
+    segment: Segment, layout: Layout, schema: Schema, options: CsvOptions, unknown_fields: UnknownFields
+) -> str:
+    """The same from a CSV spool file whose lines begin with the ordinal and follow one header."""
     spec = ", ".join(["ordinal: 'INTEGER'", *(f"c{at}: 'VARCHAR'" for at in range(len(layout.header)))])
     at = {name: position for position, name in enumerate(layout.header)}
-    texts = "".join(
-        f", {values.csv_text(column.type, f'c{at[column.name]}')} AS text{position}"
-        for position, column in enumerate(schema.columns)
-    )
+    values_of = [_csv_value(column, at.get(column.name)) for column in schema.columns]
+    texts = "".join(f", {value} AS text{position}" for position, value in enumerate(values_of))
+    if unknown_fields is not UnknownFields.IGNORE:
+        texts += f", {_csv_unknown(layout, unknown_fields)} AS text{len(schema.columns)}"
     nulls = ["", *([options.null_value] if options.null_value else [])]
     return (
-        f"SELECT ordinal, NULL::BIGINT AS line{texts} FROM read_csv({_listed(paths)}, auto_detect = false, "
+        f"SELECT ordinal, NULL::BIGINT AS line{texts} FROM read_csv({_listed([segment.path])}, auto_detect = false, "
         f"header = false, delim = {literal(options.sep)}, quote = {literal(options.quote or '')}, "
         f"escape = {literal(options.escape or '' if options.quote else '')}, new_line = '\\n', strict_mode = true, "
         f"null_padding = false, nullstr = [{', '.join(map(literal, nulls))}], allow_quoted_nulls = false, "
-        f"max_line_size = {_buffer(longest)}, columns = {{{spec}}})"
+        f"max_line_size = {_buffer(segment.longest)}, columns = {{{spec}}})"
     )
+
+
+def _csv_value(column: Column, at: int | None) -> str:
+    """SQL of a column's text; NULL where the header has no such column and need not have it."""
+    return "NULL::VARCHAR" if at is None else values.csv_text(column.type, f"c{at}")
+
+
+def wide_source(segment: Segment, layout: Layout, schema: Schema, tags: Tags, unknown_fields: UnknownFields) -> str:
+    """The same from an NDJSON spool file whose records may have the unknown keys of the layout, all of plain values."""
+    keys = [name for name in layout.unknown if name is not None]
+    known = [(tags.file, "INTEGER"), *((column.name, values.text_type(column.type)) for column in schema.columns)]
+    spec = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in [*known, *((key, "JSON") for key in keys)])
+    texts = "".join(f", {quote(name)} AS text{at}" for at, name in enumerate(schema.names))
+    told = _unknown([(key, f"CAST({quote(key)} AS VARCHAR)") for key in keys], unknown_fields)
+    twice = " OR ".join(f"len(json_keys({key})) > len(list_distinct(json_keys({key})))" for key in map(quote, keys))
+    told = f"CASE WHEN {twice} THEN {literal(TWICE)} ELSE {told} END"
+    return (
+        f"SELECT {quote(tags.file)} AS ordinal, NULL::BIGINT AS line{texts}, {told} AS text{len(schema.columns)} "
+        f"FROM read_json({_listed([segment.path])}, format = 'newline_delimited', columns = {{{spec}}}, "
+        f"maximum_object_size = {_buffer(segment.longest)})"
+    )
+
+
+def _csv_unknown(layout: Layout, unknown_fields: UnknownFields) -> str:
+    fields = [(name, f"to_json(c{at})") for at, name in enumerate(layout.unknown) if name is not None]
+    return _unknown(fields, unknown_fields)
+
+
+def _unknown(fields: Sequence[tuple[str, str]], unknown_fields: UnknownFields) -> str:
+    """SQL of the text about unknown fields, as ``unknown.flat_text`` writes it.
+
+    Args:
+        fields: names, and SQL of the JSON of their values, which is NULL for NULL.
+    """
+    fields = sorted(fields)
+    if not fields:
+        return "NULL::VARCHAR"
+    if unknown_fields is UnknownFields.FAIL:
+        named = " ".join(f"WHEN {field} IS NOT NULL THEN {literal(name)}" for name, field in fields)
+        return f"CASE {named} END"
+    members = ", ".join(f"{literal(f'{quoted(name)}:')} || {field}" for name, field in fields)
+    some = " OR ".join(f"{field} IS NOT NULL" for _, field in fields)
+    return f"CASE WHEN {some} THEN '{{' || concat_ws(',', {members}) || '}}' END"
 
 
 def _listed(paths: Sequence[Path]) -> str:
@@ -91,11 +152,15 @@ class Judgement:
     Args:
         schema: the columns that are read.
         options: date and time patterns.
+        unknown: the column with the text about unknown fields, if there is one.
+        refuses: whether a record is bad by it.
     """
 
-    def __init__(self, schema: Schema, options: Options) -> None:
+    def __init__(self, schema: Schema, options: Options, *, unknown: str | None = None, refuses: bool = False) -> None:
         self._schema = schema
         self._options = options
+        self._unknown = unknown
+        self._refuses = refuses
 
     def typed(self, source: str) -> str:
         """A SELECT that adds the typed values ``typed0, typed1, …`` to the source."""
@@ -155,8 +220,9 @@ class Judgement:
         for at, column in enumerate(self._schema.columns):
             if (bad := self._is_bad(at, column)) != "false":
                 text = f"text{at}"
-                why, shown = values.reason(column.type, text, self._options), _shown(column.type, text, _SHOWN)
-                told = f"{{'column': {literal(column.name)}, 'reason': {why}, 'shown': {shown}}}"
+                why, shown = self._reason(at, column), _shown(column.type, text, _SHOWN)
+                name = text if column.name == self._unknown else literal(column.name)
+                told = f"{{'column': {name}, 'reason': {why}, 'shown': {shown}}}"
                 found += f" WHEN {bad} THEN {told}"
         return (
             f"SELECT ordinal, line, found.column, found.reason, found.shown, NULL::VARCHAR AS message, raw FROM ("
@@ -164,14 +230,23 @@ class Judgement:
         )
 
     def _is_bad(self, at: int, column: Column) -> str:
+        if column.name == self._unknown:
+            return f"(text{at} IS NOT NULL)" if self._refuses else f"coalesce(text{at} = {literal(TWICE)}, false)"
         return values.is_bad(column.type, f"text{at}", self._options, value=f"typed{at}")
+
+    def _reason(self, at: int, column: Column) -> str:
+        if column.name == self._unknown and not self._refuses:
+            return "NULL::VARCHAR"
+        if column.name == self._unknown:
+            return f"CASE WHEN text{at} IS NOT NULL THEN {literal(UNKNOWN_FIELD)} END"
+        return values.reason(column.type, f"text{at}", self._options)
 
     def first_bad(self, source: str) -> str:
         """A SELECT of ordinal, line, and for each column its reason and text, of each file's first bad record."""
         judged = ""
         for at, column in enumerate(self._schema.columns):
             text = f"text{at}"
-            why = values.reason(column.type, text, self._options)
+            why = self._reason(at, column)
             judged += f", {why} AS reason{at}, {_shown(column.type, text)} AS shown{at}"
         return (
             f"SELECT ordinal, line{judged} FROM (SELECT * FROM ({self.typed(source)}) WHERE {self.bad} "
@@ -182,72 +257,3 @@ class Judgement:
 def _shown(column_type: DataType, text: str, most: int = 65536) -> str:
     nested = isinstance(column_type, (Array, Map, Struct))
     return f"left(CAST(to_json({text}) AS VARCHAR), {most})" if nested else f"left({text}, {most})"
-
-
-class TableColumns:
-    """What is written: the table's columns that the schema or the metadata gives, in the table's order.
-
-    Args:
-        shape: of the table.
-        schema: of the ingestion.
-        load_id: for ``_load_id``.
-        loaded_at: for ``_loaded_at``.
-        source_row: whether there is to be a ``_source_row``.
-
-    Raises:
-        TableMismatch: a column of the schema is not in the table.
-    """
-
-    def __init__(
-        self, shape: TableShape, schema: Schema, load_id: UUID, loaded_at: datetime, *, source_row: bool = False
-    ) -> None:
-        self._shape = shape
-        at = {name: position for position, name in enumerate(schema.names)}
-        lacking = [name for name in schema.names if name not in shape.schema.names]
-        if lacking:
-            raise TableMismatch(f"The table lacks the columns {', '.join(lacking)}: add them, or leave them out.")
-        metadata = {
-            SOURCE_FILE: "path",
-            SOURCE_MODIFIED_AT: "modified_at",
-            LOAD_ID: literal(str(load_id)),
-            LOADED_AT: f"{literal(loaded_at.isoformat())}::TIMESTAMPTZ",
-        }
-        if source_row:
-            metadata[SOURCE_ROW] = "line"
-        self.written = [c for c in shape.schema.columns if c.name in at or c.name in metadata]
-        given = metadata | {name: f"typed{position}" for name, position in at.items()}
-        self._sql = {c.name: f"CAST({given[c.name]} AS {values.final_type(c.type)})" for c in self.written}
-
-    def select(self, good: str) -> str:
-        """A SELECT of the columns under their names."""
-        columns = ", ".join(f"{sql} AS {quote(name)}" for name, sql in self._sql.items())
-        return f"SELECT {columns} FROM ({good}) JOIN {FILES} USING (ordinal)"
-
-    @property
-    def field_ids(self) -> str:
-        """The option FIELD_IDS with the id of every written column, at every depth.
-
-        Raises:
-            TableMismatch: the shape does not tell the id of one.
-        """
-        return _field_ids(self.written, (), self._shape.field_ids)
-
-
-def _field_ids(columns: Sequence[Column], above: tuple[str, ...], ids: Mapping[tuple[str, ...], int]) -> str:
-    return "{" + ", ".join(f"{literal(c.name)}: {_field_id(c.type, (*above, c.name), ids)}" for c in columns) + "}"
-
-
-def _field_id(column_type: DataType, path: tuple[str, ...], ids: Mapping[tuple[str, ...], int]) -> str:
-    if path not in ids:
-        raise TableMismatch(f"The table has no field id for {'.'.join(path)}.")
-    own = f"__duckdb_field_id: {ids[path]}"
-    match column_type:
-        case Struct(columns):
-            return f"{{{own}, {_field_ids(columns, path, ids)[1:]}"
-        case Array(element):
-            return f"{{{own}, element: {_field_id(element, (*path, 'element'), ids)}}}"
-        case Map(key, value):
-            inner = f"key: {_field_id(key, (*path, 'key'), ids)}, value: {_field_id(value, (*path, 'value'), ids)}"
-            return f"{{{own}, {inner}}}"
-        case _:
-            return str(ids[path])

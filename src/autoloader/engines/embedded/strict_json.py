@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     Write = Callable[[Any], str]
 
+UNKNOWN_FIELD = "unknown_field"
+"""The reason code of a record with a field that the schema does not know, where that is refused."""
+
 _SHOWN = 100
 """Characters of a value that fit on a line."""
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -161,15 +164,15 @@ def _leaf(value: object) -> str:
 
 def compact(value: object) -> str:
     """Compact JSON with every number as it was written."""
-    match value:
-        case Number():
-            return str(value)
-        case dict():
-            return "{" + ",".join(f"{quoted(k)}:{compact(v)}" for k, v in value.items()) + "}"
-        case list():
-            return "[" + ",".join(compact(item) for item in value) + "]"
-        case _:
-            return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Number):
+        return str(value)
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, dict):
+        return "{" + ",".join([f"{quoted(name)}:{compact(inner)}" for name, inner in value.items()]) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join([compact(item) for item in value]) + "]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def canonical_or_bad(
@@ -209,6 +212,8 @@ def blame(unit: str, number: int, column: str, shown: str, code: str) -> str:
         shown: the text of the value.
         code: the reason code.
     """
+    if code == UNKNOWN_FIELD:
+        return f'{unit} {number}: the field "{column}" is not in the schema ({code})'
     cut = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
     return _blame(unit, number, column, cut if shown[:1] in {"[", "{"} else f'"{cut}"', code)
 

@@ -20,11 +20,13 @@ class Tags:
     Attributes:
         file: key of the file's ordinal in its load.
         line: key of the physical line (JSON documents: element number) where a record begins.
+        unknown: key of the text about the fields that the schema does not know.
         raw: key of the start of a record's text as it stands in its file, where it may be wanted.
     """
 
     file: str
     line: str
+    unknown: str
     raw: str
 
     def opening(self, ordinal: int) -> bytes:
@@ -44,6 +46,6 @@ def draw_tags(taken: Iterable[str]) -> Tags:
     folded = {name.casefold() for name in taken}
     while True:
         token = secrets.token_hex(4)
-        tags = Tags(file=f"f{token}", line=f"n{token}", raw=f"r{token}")
-        if not {tags.file, tags.line, tags.raw} & folded:
+        tags = Tags(file=f"f{token}", line=f"n{token}", unknown=f"u{token}", raw=f"r{token}")
+        if not {tags.file, tags.line, tags.unknown, tags.raw} & folded:
             return tags

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from autoloader.engines.embedded import overlong, streams
 from autoloader.engines.embedded.bare import bare_pattern
 from autoloader.engines.embedded.batch import Batch, Intake
-from autoloader.engines.embedded.csv_files import CsvDialect, CsvReader
+from autoloader.engines.embedded.csv_dialect import CsvDialect
+from autoloader.engines.embedded.csv_files import CsvReader
 from autoloader.engines.embedded.documents import DocumentReader
 from autoloader.engines.embedded.ndjson import NdjsonReader
 from autoloader.engines.embedded.parsing import Parser
@@ -16,9 +17,13 @@ from autoloader.engines.embedded.record_path import PathReader
 from autoloader.engines.embedded.screen import Screen, ndjson_pattern
 from autoloader.engines.embedded.strict_json import canonical_record
 from autoloader.engines.embedded.tags import draw_tags
+from autoloader.engines.embedded.unknown import teller, with_unknown
+from autoloader.engines.embedded.wider import Wider
 from autoloader.engines.embedded.xml_files import XmlReader
+from autoloader.engines.embedded.xml_unknown import xml_teller
 from autoloader.engines.fitting import text_column
 from autoloader.engines.options import CsvOptions, JsonOptions, TextOptions, XmlOptions
+from autoloader.model import UnknownFields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -52,16 +57,20 @@ class TextRoute:
         self._new_reader = self._readers(tools.schema, options)
 
     def _readers(self, schema: Schema, options: Options) -> Callable[[], RecordReader]:
-        write = canonical_record(schema.columns)
+        write, mode, key = canonical_record(schema.columns), self._tools.unknown_fields, self._tags.unknown
         match options:
             case CsvOptions():
-                dialect = CsvDialect(options, schema)
+                dialect = CsvDialect(options, schema, mode, key, self._tools.optional)
                 return lambda: CsvReader(dialect)
             case TextOptions(line_number=number):
                 column = text_column(options, schema)
                 return lambda: TextReader(column, number)
             case XmlOptions():
-                return lambda: XmlReader(options, schema.columns, write)
+                tell = xml_teller(schema.columns, options, mode)
+                return lambda: XmlReader(options, schema.columns, write, tell, key)
+        if mode is not UnknownFields.IGNORE:
+            write = with_unknown(write, teller(schema.columns, mode), key)
+        match options:
             case JsonOptions(record_path=path) if path:
                 return lambda: PathReader(write, path)
             case JsonOptions(multi_line=True):
@@ -70,7 +79,8 @@ class TextRoute:
         screen = None if options.source_row else Screen(ndjson_pattern(schema))
         stricter = None if options.source_row else bare_pattern(schema, options)
         bare = None if stricter is None else Screen(stricter)
-        return lambda: NdjsonReader(self._tags, screen, bare, write)
+        wide = None if mode is UnknownFields.IGNORE else Wider(schema)
+        return lambda: NdjsonReader(self._tags, screen, bare, write, wide)
 
     def spool(self, files: Sequence[tuple[int, ClaimedFile]], fetched: Callable[[int], None]) -> SpooledText:
         """Fetch, screen and write down some files."""

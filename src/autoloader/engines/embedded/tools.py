@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     import duckdb
 
     from autoloader.engines.embedded.fetch import Fetcher
+    from autoloader.engines.embedded.newcomers import Newcomers
     from autoloader.engines.embedded.rejects import Rejecting
     from autoloader.engines.embedded.writing import ParquetWriter
+    from autoloader.model import UnknownFields
     from autoloader.schema.types import Schema
 
 
@@ -24,9 +26,12 @@ class Tools:
 
     Attributes:
         connection: to DuckDB; one thread at a time uses it.
-        schema: of the ingestion.
+        schema: of the records.
+        unknown_fields: what becomes of fields that it does not know.
         writer: of the data files.
         fetcher: reads the files.
+        optional: names of its columns that a CSV header may lack.
+        newcomers: collects the fields that are to become columns; None where none are.
         rejecting: what becomes of bad records.
         screening: where blocks are screened.
         new_path: gives a fresh path in the spool.
@@ -35,6 +40,9 @@ class Tools:
 
     connection: duckdb.DuckDBPyConnection
     schema: Schema
+    unknown_fields: UnknownFields
+    optional: frozenset[str]
+    newcomers: Newcomers | None
     writer: ParquetWriter
     fetcher: Fetcher
     rejecting: Rejecting

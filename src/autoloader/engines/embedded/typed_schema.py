@@ -57,8 +57,8 @@ def schema_of_typed(samples: Sequence[Path], columns_of: Callable[[Path], pa.Sch
         except FileUnreadable:
             continue
         for field in fields:
-            column_type = _our_type(field.type, field.name, kind)
-            found[field.name] = _widest(found.get(field.name, column_type), column_type, field.name)
+            column_type = our_type(field.type, field.name, kind)
+            found[field.name] = widest(found.get(field.name, column_type), column_type, field.name)
     return Schema(tuple(Column(name, column_type) for name, column_type in found.items()))
 
 
@@ -74,27 +74,30 @@ def parquet_columns(sample: Path) -> pa.Schema:
         raise FileUnreadable(f"the file is not Parquet, or is broken or truncated: {error}") from None
 
 
-def _our_type(  # noqa: PLR0911  one return for each kind of type
+def our_type(  # noqa: PLR0911  one return for each kind of type
     arrow: pa.DataType, path: str, kind: str
 ) -> DataType:
+    """Our type for a type of a file.
+
+    Raises:
+        UsageError: there is none.
+    """
     if arrow in _SCALARS:
         return _SCALARS[arrow]
     match arrow:
         case pa.DictionaryType():
-            return _our_type(arrow.value_type, path, kind)
+            return our_type(arrow.value_type, path, kind)
         case pa.TimestampType() if arrow.unit in _KEPT_UNITS:
             return Scalar.TIMESTAMP if arrow.tz else Scalar.TIMESTAMP_NTZ
         case pa.FixedSizeBinaryType() if not pa.types.is_decimal(arrow):
             return Scalar.BINARY
         case pa.ListType() | pa.LargeListType():
-            return Array(_our_type(arrow.value_type, f"{path}.element", kind))
+            return Array(our_type(arrow.value_type, f"{path}.element", kind))
         case pa.MapType():
-            return Map(
-                _our_type(arrow.key_type, f"{path}.key", kind), _our_type(arrow.item_type, f"{path}.value", kind)
-            )
+            return Map(our_type(arrow.key_type, f"{path}.key", kind), our_type(arrow.item_type, f"{path}.value", kind))
         case pa.StructType():
             fields = [arrow.field(at) for at in range(arrow.num_fields)]
-            return Struct(tuple(Column(f.name, _our_type(f.type, f"{path}.{f.name}", kind)) for f in fields))
+            return Struct(tuple(Column(f.name, our_type(f.type, f"{path}.{f.name}", kind)) for f in fields))
         case _ if pa.types.is_decimal(arrow) and 0 <= arrow.scale <= arrow.precision <= MOST_DIGITS:
             return Decimal(arrow.precision, arrow.scale)
     raise UsageError(
@@ -104,7 +107,7 @@ def _our_type(  # noqa: PLR0911  one return for each kind of type
     )
 
 
-def _widest(one: DataType, other: DataType, path: str) -> DataType:
+def widest(one: DataType, other: DataType, path: str) -> DataType:
     """The type that holds both, by Iceberg's promotions only."""
     if one == other or (other, one) in _WIDER:
         return one

@@ -18,7 +18,7 @@ from autoloader.model import DataFile
 from autoloader.scratch import full
 
 if TYPE_CHECKING:
-    from autoloader.engines.embedded.statement import TableColumns
+    from autoloader.engines.embedded.table_columns import TableColumns
     from autoloader.schema.table import TableShape
 
 _BUCKETED = "autoloader_bucketed"

@@ -13,6 +13,8 @@ from xml.parsers import expat
 
 from autoloader.engines.embedded.readers import Unscreened
 from autoloader.engines.embedded.strict_json import canonical_or_bad, compact, malformed
+from autoloader.engines.embedded.unknown import joined
+from autoloader.engines.embedded.xml_unknown import Several
 from autoloader.engines.forms import RECORD_LIMIT_BYTES
 from autoloader.errors import BadRecord
 from autoloader.schema.types import Array, DataType, Map, Scalar, Struct
@@ -44,6 +46,8 @@ class XmlReader(Unscreened):
         options: of the ingestion.
         columns: of the schema; None: records are given as they are, for a look at their shapes.
         write: canonical text of a record, from ``canonical_record``.
+        tell: the text about the fields of a record that the schema does not know.
+        key: under which that stands in a canonical record.
     """
 
     unit = "element"
@@ -51,11 +55,18 @@ class XmlReader(Unscreened):
     settled = False
 
     def __init__(
-        self, options: XmlOptions, columns: Sequence[Column] | None, write: Callable[[dict[str, Any]], str]
+        self,
+        options: XmlOptions,
+        columns: Sequence[Column] | None,
+        write: Callable[[dict[str, Any]], str],
+        tell: Callable[[dict[str, Any]], str | None] = lambda _: None,
+        key: str = "",
     ) -> None:
         self._options = options
         self._row = None if columns is None else Struct(tuple(columns))
         self._write = write
+        self._tell = tell
+        self._key = key
         # Whatever is not UTF-8 by option was recoded; otherwise the document says itself what it is in.
         self._parser = expat.ParserCreate(None if options.encoding == "utf-8" else "utf-8")
         self._parser.buffer_text = True
@@ -105,10 +116,11 @@ class XmlReader(Unscreened):
         record = {self._options.value_tag: value} if isinstance(value, str) and value else value or {}
         shaped = record if self._row is None else self._shaped(record, self._row)
         try:
-            return canonical_or_bad(self._write, shaped, unit="element", number=self._elements, raw="")
+            written = canonical_or_bad(self._write, shaped, unit="element", number=self._elements, raw="")
         except BadRecord as bad:
             bad.raw = compact(record)[:_SHOWN]
             raise
+        return joined(written, self._key, self._tell(record))
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._silent_bytes = 0
@@ -193,10 +205,6 @@ class XmlReader(Unscreened):
             return value
         prefix, tag = self._options.attribute_prefix, self._options.value_tag
         return value.get(tag, "") if all(name == tag or name.startswith(prefix) for name in value) else value
-
-
-class Several(list[Any]):
-    """The values of elements with one name beside each other."""
 
 
 class _Refused(Exception):  # noqa: N818  it never leaves this module

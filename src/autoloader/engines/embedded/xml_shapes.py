@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autoloader.engines.embedded.xml_files import Several
+from autoloader.engines.embedded.xml_unknown import Several
 
 
 class Shape:

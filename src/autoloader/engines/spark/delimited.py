@@ -14,6 +14,8 @@ from autoloader.engines.spark.sql import either, literal, matches
 from autoloader.schema.types import Decimal, Scalar
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pyspark.sql.connect.dataframe import DataFrame
 
     from autoloader.engines.options import CsvOptions
@@ -27,8 +29,15 @@ def fits(schema: Schema) -> bool:
     return all(isinstance(column.type, (Scalar, Decimal)) for column in schema.columns)
 
 
-def from_texts(texts: DataFrame, options: CsvOptions, schema: Schema) -> DataFrame:
-    """From ``value``, a file a row, to ``line`` and the record's texts ``r``; columns are matched by the header."""
+def from_texts(
+    texts: DataFrame, options: CsvOptions, schema: Schema, optional: Collection[str], *, wary: bool
+) -> DataFrame:
+    """From ``value``, a file a row, to ``line`` and the record's texts ``r``; columns are matched by the header.
+
+    Args:
+        optional: names of columns that a header may lack.
+        wary: a column that the schema does not know makes a file doubtful.
+    """
     kept = f"filter(split(value, '\\n', -1), each -> {_is_record('each', options)})"
     unsure = f"NOT is_valid_utf8(value) OR instr(value, '\\0') > 0 OR left(value, 1) = {literal(_BOM)}"
     files = texts.selectExpr("path", "modified_at", f"({unsure}) AS odd", f"{kept} AS kept")
@@ -39,7 +48,7 @@ def from_texts(texts: DataFrame, options: CsvOptions, schema: Schema) -> DataFra
     lines = headed.selectExpr(
         "path",
         "modified_at",
-        f"odd OR {_unsure_header(schema)} AS odd",
+        f"odd OR {_unsure_header(schema, optional, wary=wary)} AS odd",
         "size(names) AS fields",
         f"array({', '.join(f'array_position(names, {literal(name)})' for name in schema.names)}) AS places",
         "explode(body) AS line",
@@ -92,11 +101,13 @@ def _names(options: CsvOptions) -> str:
     return f"transform({raw}, each -> coalesce({_text('each', options)}, ''))"
 
 
-def _unsure_header(schema: Schema) -> str:
-    """SQL: some name is not there exactly once, letter by letter, or any comes twice."""
+def _unsure_header(schema: Schema, optional: Collection[str], *, wary: bool) -> str:
+    """SQL: some name is not there exactly once, letter by letter, or any comes twice, or is one too many."""
     given = "filter(names, each -> each <> '')"
-    lacking = (f"NOT array_contains(names, {literal(name)})" for name in schema.names)
-    return f"({either([f'size(array_distinct({given})) < size({given})', *lacking])})"
+    lacking = (f"NOT array_contains(names, {literal(name)})" for name in schema.names if name not in optional)
+    known = f"array({', '.join(map(literal, schema.names))})"
+    more = [f"exists(names, each -> NOT array_contains({known}, each))"] if wary else []
+    return f"({either([f'size(array_distinct({given})) < size({given})', *more, *lacking])})"
 
 
 def _bare(line: str) -> str:

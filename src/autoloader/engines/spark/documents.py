@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autoloader.engines.forms import RECORD_LIMIT_BYTES
-from autoloader.engines.spark import ndjson, values
+from autoloader.engines.spark import ndjson, unknown, values
 from autoloader.engines.spark.sql import either, literal, matches, quote
 
 if TYPE_CHECKING:
@@ -25,8 +25,12 @@ _MINUS_ZERO = r"[:\[,][ \t\r\n]*-0"
 _PASSED = ("path", "modified_at", "doubtful", "decimals", "zeros")
 
 
-def elements(texts: DataFrame, schema: Schema) -> DataFrame:
-    """From ``value``, a document a row, to ``r``, one record a row; with what is known of the document as a whole."""
+def elements(texts: DataFrame, schema: Schema, *, wary: bool) -> DataFrame:
+    """From ``value``, a document a row, to ``r``, one record a row; with what is known of the document as a whole.
+
+    Args:
+        wary: a field that the schema does not know makes a document doubtful.
+    """
     kind = literal(f"r ARRAY<{ndjson.record_type(schema)}>, e BOOLEAN, c STRING")
     array = "CASE WHEN left(text, 1) = '[' THEN text ELSE concat('[', text, ']') END"
     parsed = (
@@ -38,7 +42,7 @@ def elements(texts: DataFrame, schema: Schema) -> DataFrame:
         "path",
         "modified_at",
         "j.r AS records",
-        f"({_doubtful(schema)}) AS doubtful",
+        f"({_doubtful(schema, wary=wary)}) AS doubtful",
         f"text RLIKE {literal(_DECIMALS)} AS decimals",
         f"text RLIKE {literal(_MINUS_ZERO)} AS zeros",
     )
@@ -65,7 +69,7 @@ def _changed(column: Column) -> str:
     return values.strings(column.type, f"r.{quote(column.name)}", condition)
 
 
-def _doubtful(schema: Schema) -> str:
+def _doubtful(schema: Schema, *, wary: bool) -> str:
     """SQL: not surely one good array of objects, or one object.
 
     Wrapped as the value of a key it cannot be two values with a comma, as an element of an array it cannot go on with a
@@ -83,4 +87,15 @@ def _doubtful(schema: Schema) -> str:
         "try_parse_json(concat('[', whole, ']')) IS NOT NULL",
     ]
     digits = [f"NOT value RLIKE {literal(ndjson.MANY_DIGITS)}"] if ndjson.may_round(schema) else []
-    return f"NOT coalesce({' AND '.join([*good, *digits])}, false)"
+    known = [_all_known(schema)] if wary else []
+    return f"NOT coalesce({' AND '.join([*good, *digits, *known])}, false)"
+
+
+def _all_known(schema: Schema) -> str:
+    """SQL: no object of the document has a field that the schema does not know."""
+    looked = f"NOT {unknown.in_records(schema.columns, 'whole')}"
+    fields = ndjson.fields_of(schema.columns, "each")
+    if fields is None:
+        return looked
+    present = f"aggregate(j.r, 0, (sum, each) -> sum + {ndjson.present(fields)})"
+    return f"CASE WHEN {ndjson.as_many_keys('whole', present)} THEN true ELSE {looked} END"

@@ -79,6 +79,9 @@ class SparkEngine:
 
     def prepare(self, work: Work, put: Callable[[Made], None], report: Callable[[Progress], None]) -> Sequence[Outcome]:
         """See ``Engine.prepare``; it raises SparkError as well."""
+        if work.grows:
+            # By its name Spark sees the table without the new columns.
+            return self._exact.prepare(work, put, report)
         empty = [file for file in work.files if not file.size_bytes]
         load = _sorted(work)
         staged = self._staged(work, load, report) if load.trusted else None

@@ -11,8 +11,10 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from autoloader.engines.forms import RECORD_LIMIT_BYTES
-from autoloader.engines.spark import values
+from autoloader.engines.spark import unknown, values
+from autoloader.engines.spark.plain_lines import is_plain
 from autoloader.engines.spark.sql import either, literal, matches, quote
+from autoloader.schema.printing import type_ddl
 from autoloader.schema.types import Array, Decimal, Map, Scalar, Struct
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql.connect.dataframe import DataFrame
 
+    from autoloader.engines.options import ValueOptions
     from autoloader.schema.types import Column, DataType, Schema
 
 OPTIONS = "map('columnNameOfCorruptRecord', 'c', 'allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false')"
@@ -35,13 +38,18 @@ BY_A_DOUBLE = r'-?[0-9]+\.[0-9]+(?:E-?[0-9]+)?|"-?Infinity"'
 """How a number reads that went through a double."""
 
 _MINUS_ZERO = r"[:,\[ \t]-0"
-_HIDES_A_KEY = (" :", "\t:", "\r:")
+_HIDES_A_KEY = (" :", "\t:", "\r:", "\n:")
 
 
-def parsed(lines: DataFrame, schema: Schema) -> DataFrame:
-    """``lines`` (with the column ``value``) with ``j``, what came of the text."""
-    kind = literal(f"r {record_type(schema)}, e BOOLEAN, c STRING")
-    return lines.selectExpr("*", f"""from_json(concat('{{"r":', value, ',"e":true}}'), {kind}, {OPTIONS}) AS j""")
+def parsed(lines: DataFrame, schema: Schema, options: ValueOptions) -> DataFrame:
+    """``lines`` (with ``value``) with what came of each: ``t``, typed, where it is ``plain``, else ``j``, its texts."""
+    wrapped = """concat('{"r":', value, ',"e":true}')"""
+    typed, texts = (
+        f"from_json({wrapped}, {literal(f'r {kind}, e BOOLEAN, c STRING')}, {OPTIONS})"
+        for kind in (type_ddl(Struct(schema.columns)), record_type(schema))
+    )
+    known = lines.selectExpr("*", f"{is_plain(schema, options)} AS plain")
+    return known.selectExpr("*", f"CASE WHEN plain THEN {typed} END AS t", f"CASE WHEN NOT plain THEN {texts} END AS j")
 
 
 def record_type(schema: Schema) -> str:
@@ -49,8 +57,14 @@ def record_type(schema: Schema) -> str:
     return f"STRUCT<{', '.join(f'{quote(c.name)}: {values.text_type(c.type)}' for c in schema.columns)}>"
 
 
-def suspicious(schema: Schema) -> str:
-    """SQL over ``parsed``: the line is not surely one good object whose leaves came through unchanged."""
+def suspicious(schema: Schema, *, wary: bool) -> str:
+    """SQL over ``parsed``: the line is not surely one good object whose leaves came through unchanged.
+
+    A plain line, with a field that the schema does not know, does not exist.
+
+    Args:
+        wary: a field that the schema does not know makes a line suspicious.
+    """
     unique = _unique(schema)
     changed = [f"value RLIKE {literal(MANY_DIGITS)}"] if may_round(schema) else []
     names = Counter(_names(schema.columns))
@@ -58,17 +72,22 @@ def suspicious(schema: Schema) -> str:
     zeros = either(values.floats(c.type, f"j.r.{quote(c.name)}", "{} = '0'") for c in schema.columns)
     if zeros != "false":
         changed.append(f"(({zeros}) AND value RLIKE {literal(_MINUS_ZERO)})")
-    return either([_unsure(unique), *changed])
+    strange = unknown.in_record(schema.columns, "value") if wary else "false"
+    closely = either([_unsure(unique, strange), *changed])
+    read = "coalesce(t.c IS NULL AND t.r IS NOT NULL AND t.e, false)"
+    return f"CASE WHEN plain THEN NOT {read} ELSE {closely} END"
 
 
-def _unsure(unique: str | None) -> str:
+def _unsure(unique: str | None, strange: str) -> str:
     """SQL: the text is not surely one good JSON object.
 
     Args:
         unique: SQL, true only where every key is a field of the record, none twice; else a second parser is asked. It
             refuses such keys, and a text that closes the record and goes on with a key beside it.
+        strange: SQL: some key is no field of the record.
     """
     strict = "try_parse_json(concat('[', value, ']')) IS NOT NULL"
+    strict += "" if strange == "false" else f" AND NOT {strange}"
     good = [
         "j.c IS NULL",
         "j.r IS NOT NULL",
@@ -94,16 +113,24 @@ def _unique(schema: Schema) -> str | None:
     Each key gives at most one field a value, so none can be left over. What looks like a key within a string only makes
     the second parser judge the line.
     """
-    fields = _fields(schema.columns, "j.r")
-    if fields is None:
-        return None
-    present = " + ".join(f"CAST({field} IS NOT NULL AS INT)" for field in fields) or "0"
-    hidden = " AND ".join(f"instr(value, {literal(blank)}) = 0" for blank in _HIDES_A_KEY)
-    keys = """length(value) - length(replace(value, '":', ''))"""
+    fields = fields_of(schema.columns, "j.r")
+    return None if fields is None else as_many_keys("value", present(fields))
+
+
+def present(fields: Sequence[str]) -> str:
+    """SQL: how many of these are not NULL."""
+    return " + ".join(f"CAST({field} IS NOT NULL AS INT)" for field in fields) or "0"
+
+
+def as_many_keys(text: str, present: str) -> str:
+    """SQL: the text has no more keys than there are values."""
+    hidden = " AND ".join(f"instr({text}, {literal(blank)}) = 0" for blank in _HIDES_A_KEY)
+    keys = f"""length({text}) - length(replace({text}, '":', ''))"""
     return f"{keys} = 2 * ({present}) AND {hidden}"
 
 
-def _fields(columns: Sequence[Column], record: str) -> list[str] | None:
+def fields_of(columns: Sequence[Column], record: str) -> list[str] | None:
+    """SQL of every field at any depth; None where they are not the same for each record."""
     found: list[str] = []
     for column in columns:
         field = f"{record}.{quote(column.name)}"
@@ -111,7 +138,7 @@ def _fields(columns: Sequence[Column], record: str) -> list[str] | None:
             case Map() | Array(Array() | Map() | Struct()):
                 return None
             case Struct(inner):
-                within = _fields(inner, field)
+                within = fields_of(inner, field)
                 if within is None:
                     return None
                 found += [field, *within]

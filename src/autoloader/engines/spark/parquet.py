@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from autoloader.engines.footers import check_columns
+from autoloader.engines.footers import check_columns, first_unknown
 from autoloader.engines.spark import values
+from autoloader.engines.spark.keys import KeyColumns
 from autoloader.engines.spark.sources import files_of
 from autoloader.engines.spark.sql import either, quote
 from autoloader.engines.spark.statement import written
 from autoloader.errors import FileError
+from autoloader.model import UnknownFields
 from autoloader.schema.printing import type_ddl
 from autoloader.schema.types import Array, Column, Decimal, Map, Scalar, Struct
 
@@ -67,10 +69,13 @@ class ParquetReader:
 
     def __init__(self, work: Work) -> None:
         self._work = work
+        self._keys = KeyColumns(work)
+        self._knows_all = work.reading.unknown_fields is UnknownFields.IGNORE
         self._layouts: dict[str, tuple[Column | None, ...]] = {}
 
     def sure_of(self, files: Sequence[ClaimedFile]) -> list[ClaimedFile]:
         """Those of a few layouts, of types that mean the same to Spark and to us; each footer is one request."""
+        files = self._keys.sure_of(files)
         with ThreadPoolExecutor(_REQUESTS, "footer") as pool:
             found = dict(zip(files, pool.map(self._layout, files), strict=True))
         usual = Counter(layout for layout in found.values() if layout is not None).most_common(_MOST_LAYOUTS)
@@ -82,10 +87,14 @@ class ParquetReader:
         try:
             with pq.ParquetFile(pa.PythonFile(_Tail(self._work.store, file), mode="r")) as parquet:
                 footer = parquet.schema_arrow
+            if len({name.casefold() for name in footer.names}) < len(footer.names):
+                return None
             names = check_columns(footer, self._work.reading.schema)
         except (FileError, pa.ArrowException, OSError):
             return None  # the exact engine says what is wrong with it
-        if len({name.casefold() for name in footer.names}) < len(footer.names) or not any(names):
+        if not any(names):
+            return None
+        if not self._knows_all and first_unknown(footer, self._work.reading.schema, names) is not None:
             return None
         types = {name: _sure_type(footer.field(name).type) for name in names if name is not None}
         columns = [None if name is None else (name, types[name]) for name in names]
@@ -103,19 +112,22 @@ class ParquetReader:
     def _group(self, spark: SparkSession, source: Source, layout: tuple[Column | None, ...]) -> DataFrame:
         given = ", ".join(f"{quote(c.name)} {type_ddl(c.type)}" for c in layout if c is not None)
         read = spark.read.options(**_REBASED_BY_NOBODY).schema(given)
-        own = [quote(c.name) for c in layout if c is not None]
+        # A name of its own for each, as a file's columns may be called what ours are.
+        own = [f"{quote(c.name)} AS found{at}" for at, c in enumerate(layout) if c is not None]
         found = files_of(read.format("parquet"), source, own)
         columns = self._work.reading.schema.columns
-        typed = [_typed(theirs, ours.type) for theirs, ours in zip(layout, columns, strict=True)]
-        rows = found.selectExpr("path", "modified_at", *(f"{sql} AS typed{at}" for at, sql in enumerate(typed)))
-        bad = (values.strings(c.type, f"typed{at}", "NOT is_valid_utf8({})") for at, c in enumerate(columns))
-        return rows.selectExpr(*written(self._work, either(bad)))
+        typed = [
+            _typed(theirs, ours.type, f"found{at}")
+            for at, (theirs, ours) in enumerate(zip(layout, columns, strict=True))
+        ]
+        values_of = [f"{sql} AS typed{at}" for at, sql in enumerate(typed)]
+        rows = found.selectExpr("path", "modified_at", *values_of, *self._keys.typed())
+        bad = [values.strings(c.type, f"typed{at}", "NOT is_valid_utf8({})") for at, c in enumerate(columns)]
+        return rows.selectExpr(*written(self._work, either([*bad, *self._keys.bad()])))
 
 
-def _typed(theirs: Column | None, ours: DataType) -> str:
-    return (
-        f"CAST(NULL AS {type_ddl(ours)})" if theirs is None else values.conformed(theirs.type, ours, quote(theirs.name))
-    )
+def _typed(theirs: Column | None, ours: DataType, value: str) -> str:
+    return f"CAST(NULL AS {type_ddl(ours)})" if theirs is None else values.conformed(theirs.type, ours, value)
 
 
 def _sure_type(  # noqa: PLR0911  one return for each kind of type

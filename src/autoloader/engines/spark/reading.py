@@ -21,9 +21,11 @@ from autoloader.engines.options import (
     parse_options,
 )
 from autoloader.engines.spark import delimited, documents, ndjson, plain_text
+from autoloader.engines.spark.keys import KeyColumns
 from autoloader.engines.spark.parquet import ParquetReader
 from autoloader.engines.spark.sources import files_of
 from autoloader.engines.spark.statement import judged
+from autoloader.model import UnknownFields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from autoloader.model import ClaimedFile
     from autoloader.schema.types import Schema
 
-_NOT_BLANK = "btrim(value, ' \\t\\r') <> ''"
+_NOT_BLANK = "startswith(value, '{') OR btrim(value, ' \\t\\r') <> ''"
 _WHOLE_BYTES = RECORD_LIMIT_BYTES
 _WHOLE_COMPRESSED_BYTES = 2 * 1024**2
 _DECODED = {"utf-8": "value", "iso8859-1": "decode(CAST(value AS BINARY), 'ISO-8859-1') AS value"}
@@ -100,10 +102,12 @@ class _Texts:
         self._work = work
         self._options = options
         self._whole = whole
+        self._keys = KeyColumns(work)
+        self._wary = work.reading.unknown_fields is not UnknownFields.IGNORE
 
     def sure_of(self, files: Sequence[ClaimedFile]) -> list[ClaimedFile]:
         """Where they are read whole, the small ones."""
-        return [file for file in files if not self._whole or _small(file)]
+        return self._keys.sure_of([file for file in files if not self._whole or _small(file)])
 
     def rows(self, spark: SparkSession, source: Source) -> DataFrame:
         """See ``Reader.rows``."""
@@ -111,23 +115,24 @@ class _Texts:
         read = read.option("wholetext", "true") if self._whole else read.option("lineSep", "\n")
         found = files_of(read, source)
         texts = found.selectExpr("path", "modified_at", _DECODED[self._options.encoding])
-        schema, options = self._work.reading.schema, self._options
+        schema, options, optional = self._work.reading.schema, self._options, self._work.reading.optional
+        record, ready = "r", None
         match options:
-            case CsvOptions():
-                cut = delimited.from_texts if self._whole else delimited.from_lines
+            case CsvOptions() if self._whole:
+                records = delimited.from_texts(texts, options, schema, optional, wary=self._wary)
                 doubt = delimited.suspicious(options)
-                return judged(cut(texts, options, schema), self._work, options, record="r", suspicious=doubt)
+            case CsvOptions():
+                records, doubt = delimited.from_lines(texts, options, schema), delimited.suspicious(options)
             case TextOptions():
-                lines = plain_text.records(texts, text_column(options, schema))
-                return judged(lines, self._work, options, record="r", suspicious=plain_text.suspicious())
+                records = plain_text.records(texts, text_column(options, schema))
+                doubt = plain_text.suspicious()
             case JsonOptions(multi_line=True):
-                parsed = documents.elements(texts, schema)
+                records = documents.elements(texts, schema, wary=self._wary)
                 doubt = documents.suspicious(schema)
-                return judged(parsed, self._work, options, record="r", suspicious=doubt)
             case _:
-                parsed = ndjson.parsed(texts.where(_NOT_BLANK), schema)
-                doubt = ndjson.suspicious(schema)
-                return judged(parsed, self._work, options, record="j.r", suspicious=doubt)
+                records, record, ready = ndjson.parsed(texts.where(_NOT_BLANK), schema, options), "j.r", "t.r"
+                doubt = ndjson.suspicious(schema, wary=self._wary)
+        return judged(records, self._work, options, self._keys, record=record, suspicious=doubt, ready=ready)
 
 
 def _small(file: ClaimedFile) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autoloader.engines.spark import values
+from autoloader.engines.spark.keys import PATH
 from autoloader.engines.spark.sql import either, literal, quote
 from autoloader.errors import TableMismatch
 from autoloader.model import LOAD_ID, LOADED_AT, SOURCE_FILE, SOURCE_MODIFIED_AT
@@ -15,30 +16,53 @@ if TYPE_CHECKING:
 
     from autoloader.engines import Work
     from autoloader.engines.options import ValueOptions
-
-PATH = "concat('s3://', substring(url_decode(replace(path, '+', '%2B')), 7))"
-"""SQL of our path, from Spark's ``s3a://…`` with its quoting."""
+    from autoloader.engines.spark.keys import KeyColumns
 
 
-def judged(records: DataFrame, work: Work, options: ValueOptions, *, record: str, suspicious: str) -> DataFrame:
+def judged(
+    records: DataFrame,
+    work: Work,
+    options: ValueOptions,
+    keys: KeyColumns,
+    *,
+    record: str,
+    suspicious: str,
+    ready: str | None = None,
+) -> DataFrame:
     """The rows of the table; those of a record that is not surely good have no ``_load_id``.
 
     Args:
         records: with ``path``, ``modified_at`` and the texts.
+        keys: the columns that keys tell.
         record: SQL of the struct of texts.
         suspicious: SQL: the record as a whole is in doubt.
+        ready: SQL of the struct of values, for the records that are ``plain``: they have no texts.
     """
     columns = work.reading.schema.columns
     texts = {column.name: f"{record}.{quote(column.name)}" for column in columns}
+    found = {column.name: values.typed(column.type, texts[column.name], options) for column in columns}
+    if ready is not None:
+        found = {name: f"CASE WHEN plain THEN {ready}.{quote(name)} ELSE {value} END" for name, value in found.items()}
+    # What is carried from here on is copied for each record: no text, and nothing twice.
     typed = records.selectExpr(
-        "*", *(f"{values.typed(c.type, texts[c.name], options)} AS typed{at}" for at, c in enumerate(columns))
+        "path",
+        "modified_at",
+        f"({suspicious}) AS doubted",
+        *([] if ready is None else ["plain"]),
+        f"{record} AS texts",
+        *(f"{value} AS typed{at}" for at, value in enumerate(found.values())),
+        *keys.typed(),
     )
-    bad = [values.is_bad(c.type, texts[c.name], options, value=f"typed{at}") for at, c in enumerate(columns)]
-    return typed.selectExpr(*written(work, either([suspicious, *bad])))
+    bad = either(
+        values.is_bad(c.type, f"texts.{quote(c.name)}", options, value=f"typed{at}") for at, c in enumerate(columns)
+    )
+    if ready is not None:
+        bad = f"NOT plain AND ({bad})"
+    return typed.selectExpr(*written(work, either(["doubted", bad, *keys.bad()])))
 
 
 def written(work: Work, bad: str) -> list[str]:
-    """SQL of every column of the table, by name, over ``path``, ``modified_at`` and ``typed0``, ``typed1`` and so on.
+    """SQL of every column of the table, by name, over ``path``, ``modified_at`` and ``typed0``, ``key0`` and so on.
 
     Args:
         bad: SQL: the record is not surely good.
@@ -47,7 +71,9 @@ def written(work: Work, bad: str) -> list[str]:
         TableMismatch: a column of the schema is not in the table.
     """
     theirs = {column.name.casefold(): column for column in work.shape.schema.columns}
-    lacking = [name for name in work.reading.schema.names if name.casefold() not in theirs]
+    ours = [(column, f"typed{at}") for at, column in enumerate(work.reading.schema.columns)]
+    ours += [(column, f"key{at}") for at, column in enumerate(work.reading.path_columns)]
+    lacking = [column.name for column, _ in ours if column.name.casefold() not in theirs]
     if lacking:
         raise TableMismatch(f"The table lacks the columns {', '.join(lacking)}: add them, or leave them out.")
     given = {
@@ -56,9 +82,9 @@ def written(work: Work, bad: str) -> list[str]:
         LOAD_ID: f"CASE WHEN NOT ({bad}) THEN {literal(str(work.load_id))} END",
         LOADED_AT: f"TIMESTAMP {literal(work.loaded_at.isoformat())}",
     }
-    for at, column in enumerate(work.reading.schema.columns):
+    for column, value in ours:
         wanted = theirs[column.name.casefold()]
-        given[wanted.name] = values.conformed(column.type, wanted.type, f"typed{at}")
+        given[wanted.name] = values.conformed(column.type, wanted.type, value)
     return [
         f"{given.get(column.name, f'CAST(NULL AS {type_ddl(column.type)})')} AS {quote(column.name)}"
         for column in work.shape.schema.columns

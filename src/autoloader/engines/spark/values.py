@@ -48,6 +48,8 @@ def typed(column_type: DataType, text: str, options: ValueOptions, *, depth: int
     match column_type:
         case Scalar() | Decimal():
             return _typed_scalar(column_type, text, options)
+        case Array(Scalar.STRING):
+            return text
         case Array(element):
             return f"transform({text}, {item} -> {typed(element, item, options, depth=depth + 1)})"
         case Map(Scalar.STRING, value):
@@ -123,6 +125,8 @@ def _some(column_type: DataType, text: str, condition: str, kinds: frozenset[Sca
 def conformed(ours: DataType, theirs: DataType | None, value: str, *, depth: int = 0) -> str:
     """SQL of the value as the table's type: fields of structs by name, numbers widened."""
     item = f"w{depth}"
+    if ours == theirs:
+        return value
     match ours, theirs:
         case _, None:
             return value
