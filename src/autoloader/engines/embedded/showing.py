@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from autoloader.schema.types import Column, DataType, Schema
 
 Shown = tuple[list[ColumnEvidence], list[Disagreement]]
+Steps = tuple[str | None, ...]
+"""The names on the way to a column; None for the elements of an array."""
+
 _EXAMPLE = 60
 _TYPED = {
     ParquetOptions: (parquet_columns, "Parquet"),
@@ -49,27 +52,31 @@ def show(samples: Sequence[tuple[str, Path]], options: Options, schema: Schema, 
     return evidence, []
 
 
-def _names(hints: Schema | None) -> frozenset[str]:
-    return frozenset(path.casefold() for path, _ in _flat(hints.columns)) if hints is not None else frozenset()
+def _names(hints: Schema | None) -> frozenset[Steps]:
+    return frozenset(_folded(steps) for steps, _ in _flat(hints.columns)) if hints is not None else frozenset()
 
 
-def _flat(columns: Sequence[Column], prefix: str = "") -> Iterator[tuple[str, DataType]]:
-    """Every column and every field of a struct, with its path."""
+def _folded(steps: Steps) -> Steps:
+    return tuple(step and step.casefold() for step in steps)
+
+
+def _flat(columns: Sequence[Column], before: Steps = ()) -> Iterator[tuple[Steps, DataType]]:
+    """Every column and every field of a struct, with the way to it."""
     for column in columns:
-        path, kind = prefix + column.name, column.type
-        yield path, kind
+        steps, kind = (*before, column.name), column.type
+        yield steps, kind
         match kind:
             case Struct(inner):
-                yield from _flat(inner, f"{path}.")
+                yield from _flat(inner, steps)
             case Array(Struct(inner)):
-                yield from _flat(inner, f"{path}.element.")
+                yield from _flat(inner, (*steps, None))
 
 
 def _of_typed(
     samples: Sequence[tuple[str, Path]],
     options: ParquetOptions | AvroOptions | OrcOptions,
     schema: Schema,
-    hinted: frozenset[str],
+    hinted: frozenset[Steps],
 ) -> Shown:
     read, kind = _TYPED[type(options)]
     own = [(path, schema_of_typed([sample], read, kind)) for path, sample in samples]
@@ -82,7 +89,7 @@ def _of_typed(
             ColumnEvidence(
                 column=column.name,
                 type=wanted,
-                hinted=column.name.casefold() in hinted,
+                hinted=(column.name.casefold(),) in hinted,
                 files=len(found),
                 types=_ranked(told for _, told in found),
             )
@@ -95,31 +102,33 @@ def _of_text(
     samples: Sequence[tuple[str, Path]],
     options: JsonOptions | CsvOptions | XmlOptions,
     schema: Schema,
-    hinted: frozenset[str],
+    hinted: frozenset[Steps],
 ) -> Shown:
     files = [(path, _seen(sample, options)) for path, sample in samples]
     evidence, disagreements = [], []
     with Judge(options) as judge:
-        for column, kind in _flat(schema.columns):
-            is_hinted = column.casefold() in hinted
-            found = [(path, around, place) for path, top in files for around, place in _at(top, column, schema)]
-            own = [(path, judge.type(place)) for path, _, place in found if place.kinds]
+        for steps, kind in _flat(schema.columns):
+            column = ".".join(step or "element" for step in steps)
+            is_hinted = _folded(steps) in hinted
+            around = [(path, struct) for path, top in files if (struct := _walk(top, steps[:-1])) is not None]
+            found = [(path, place) for path, struct in around if (place := _walk(struct, steps[-1:])) is not None]
+            own = [(path, judge.type(place)) for path, place in found if place.kinds]
             evidence.append(
                 ColumnEvidence(
                     column=column,
                     type=type_ddl(kind),
                     hinted=is_hinted,
                     files=len(found),
-                    records=sum(place.seen for _, _, place in found),
-                    of_records=sum(around.objects for _, around in _around(files, column, schema)),
-                    nulls=sum(place.nulls for _, _, place in found),
+                    records=sum(place.seen for _, place in found),
+                    of_records=sum(struct.objects for _, struct in around),
+                    nulls=sum(place.nulls for _, place in found),
                     types=_ranked(type_ddl(told) for _, told in own),
-                    example=next((place.example[:_EXAMPLE] for *_, place in found if place.example is not None), None),
+                    example=next((place.example[:_EXAMPLE] for _, place in found if place.example is not None), None),
                 )
             )
             if is_hinted:
                 disagreements += [
-                    _refuses(path, column, kind) for path, _, place in found if not _takes(judge, kind, place)
+                    _refuses(path, column, kind) for path, place in found if not _takes(judge, kind, place)
                 ]
             else:
                 wanted = type_ddl(kind)
@@ -136,56 +145,13 @@ def _seen(sample: Path, options: JsonOptions | CsvOptions | XmlOptions) -> Place
     return top
 
 
-def _steps(column: str, schema: Schema) -> list[str | None]:
-    """The names on the way to a column; None for the elements of an array."""
-    columns: Sequence[Column] = schema.columns
-    steps: list[str | None] = []
-    rest = column
-    while rest:
-        step = next(c for c in columns if rest == c.name or (rest.startswith(f"{c.name}.") and _inner(c.type)))
-        steps.append(step.name)
-        rest = rest[len(step.name) + 1 :]
-        match step.type:
-            case Struct(inner):
-                columns = inner
-            case Array(Struct(inner)):
-                columns = inner
-                if rest:
-                    steps.append(None)
-                    rest = rest.removeprefix("element.")
-            case _:
-                break
-    return steps
-
-
-def _inner(kind: DataType) -> bool:
-    return isinstance(kind, Struct) or (isinstance(kind, Array) and isinstance(kind.element, Struct))
-
-
-def _walk(top: Place, steps: Sequence[str | None]) -> Place | None:
+def _walk(top: Place, steps: Steps) -> Place | None:
     place: Place | None = top
     for step in steps:
         if place is None:
             return None
         place = place.element if step is None else place.fields.get(step)
     return place
-
-
-def _at(top: Place, column: str, schema: Schema) -> Iterator[tuple[Place, Place]]:
-    """The struct around a column and the column itself, where the file has it."""
-    steps = _steps(column, schema)
-    around = _walk(top, steps[:-1])
-    place = None if around is None else _walk(around, steps[-1:])
-    if around is not None and place is not None:
-        yield around, place
-
-
-def _around(files: Sequence[tuple[str, Place]], column: str, schema: Schema) -> Iterator[tuple[str, Place]]:
-    steps = _steps(column, schema)[:-1]
-    for path, top in files:
-        around = _walk(top, steps)
-        if around is not None:
-            yield path, around
 
 
 def _ranked(types: Iterator[str]) -> tuple[str, ...]:
