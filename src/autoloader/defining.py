@@ -38,7 +38,7 @@ from autoloader.model import (
 )
 from autoloader.objects.globs import Pattern
 from autoloader.objects.paths import parse_source_path
-from autoloader.schema import parse_schema, to_json
+from autoloader.schema import parse_hints, parse_schema, to_ddl, to_json
 from autoloader.vault import CREDENTIAL_SECRETS, FILE, MASK, SEALED, SECRETS, VARIABLE, check_reference, masked
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ class Draft:
     source_credentials: CredentialsDraft = Field(default_factory=lambda: _CREDENTIALS.validate_python({}))
     format_options: dict[str, str] = Field(default_factory=dict)
     schema_json: str | None = None
+    schema_hints: str | None = None
     write_mode: WriteMode = WriteMode.APPEND
     path_columns: Annotated[tuple[str, ...], Field(max_length=100)] = ()
     partition_columns: tuple[str, ...] = ()
@@ -141,6 +142,7 @@ def define(draft: Mapping[str, Any], vault: Sealer, saved: NewIngestion | None =
         check_columns(schema, fields.path_columns, effective(fields.unknown_fields, options))
         check_fit(options, of_records(schema, fields.path_columns))
         partition_spec(fields.partition_columns, iceberg_schema(all_columns(schema, fields.path_columns)))
+    hints = parse_hints(fields.schema_hints) if fields.schema_hints is not None else None
     _check_keys(fields.source_credentials)
     tolerance.check(fields.format_type, fields.on_bad_record, fields.max_bad_records, fields.max_bad_ratio)
     values = {name: getattr(fields, name) for name in FIELDS}
@@ -149,6 +151,7 @@ def define(draft: Mapping[str, Any], vault: Sealer, saved: NewIngestion | None =
         | {
             "source_path": source.path,
             "schema_json": to_json(schema) if schema is not None else None,
+            "schema_hints": to_ddl(hints) if hints is not None else None,
             "source_credentials": _sealed(
                 fields.source_credentials, saved.source_credentials if saved else NO_CREDENTIALS, vault
             ),

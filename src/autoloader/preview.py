@@ -34,12 +34,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from autoloader.engines import Engine, Reading
-    from autoloader.model import BadRecords, NewIngestion, SourceObject
+    from autoloader.model import BadRecords, ColumnEvidence, Disagreement, NewIngestion, SourceObject
     from autoloader.objects import ObjectStore
+    from autoloader.sampling import Inference
     from autoloader.schema.types import Column
 
 SHOWN_FILES = 5
 SHOWN_SKIPPED = 10
+SHOWN_DISAGREEMENTS = 50
+SAMPLE_SECONDS = 10.0
+"""After which no further file is fetched for a schema."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +74,8 @@ class Preview:
             the least there is.
         inferred: whether the schema was told from a sample.
         sampled: how many files an inferred schema rests on.
+        evidence: what the sample shows of each column of an inferred schema.
+        disagreements: sampled files that say something else of a column than an inferred schema.
         schema: None when no file matches and none was given.
         rows: values of ``columns`` as JSON holds them, the first of the sampled files; none of files too large to be
             read for it.
@@ -86,6 +92,8 @@ class Preview:
     inferred: bool = False
     sampled: int = 0
     schema: Schema | None = None
+    evidence: Sequence[ColumnEvidence] = ()
+    disagreements: Sequence[Disagreement] = ()
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[Any]] = ()
     problems: Sequence[tuple[str, str]] = ()
@@ -116,12 +124,13 @@ def look(store: ObjectStore, engine: Engine, ingestion: NewIngestion, bounds: Bo
     with tempfile.TemporaryDirectory(prefix="autoloader-preview-") as name:
         folder = Path(name)
         readable = _readable(fitting, bounds.read_bytes)
-        schema, sampled = _schema(store, ingestion, fitting, readable, folder)
         chosen = readable[:SHOWN_FILES]
-        if schema is None:
+        seen = _with_schema(seen, ingestion, _inferred(store, ingestion, fitting, readable, folder))
+        if seen.schema is None:
             return seen
+        schema = seen.schema
         whole = all_columns(schema, ingestion.path_columns)
-        seen = replace(seen, inferred=ingestion.schema_json is None, sampled=sampled, schema=whole, columns=whole.names)
+        seen = replace(seen, schema=whole, columns=whole.names)
         if not chosen:
             return seen
         reading = reading_of(ingestion, schema)
@@ -173,17 +182,34 @@ def _readable(objects: Sequence[SourceObject], most_bytes: int) -> list[SourceOb
     return chosen
 
 
-def _schema(
+def _with_schema(seen: Preview, ingestion: NewIngestion, inferred: Inference | None) -> Preview:
+    """What was seen, with the schema that is given, or was inferred and what it rests on."""
+    if ingestion.schema_json is not None:
+        schema = parse_schema(ingestion.schema_json)
+        return replace(seen, schema=schema, columns=schema.names)
+    if inferred is None:
+        return seen
+    evidence, disagreements = inferred.shown()
+    return replace(
+        seen,
+        inferred=True,
+        sampled=len(inferred.samples),
+        schema=inferred.schema,
+        columns=inferred.schema.names,
+        evidence=evidence,
+        disagreements=disagreements[:SHOWN_DISAGREEMENTS],
+    )
+
+
+def _inferred(
     store: ObjectStore,
     ingestion: NewIngestion,
     objects: Sequence[SourceObject],
     readable: Sequence[SourceObject],
     folder: Path,
-) -> tuple[Schema | None, int]:
-    if ingestion.schema_json is not None:
-        return parse_schema(ingestion.schema_json), 0
-    if not objects:
-        return None, 0
+) -> Inference | None:
+    if ingestion.schema_json is not None or not objects:
+        return None
     if sampling.reads_whole(ingestion):
         objects = readable
         if not objects:
@@ -192,7 +218,7 @@ def _schema(
             )
     samples = folder / "samples"
     samples.mkdir()
-    return sampling.infer(store, ingestion, objects, samples)
+    return sampling.infer(store, ingestion, objects, samples, seconds=SAMPLE_SECONDS)
 
 
 def _read(

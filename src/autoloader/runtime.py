@@ -26,6 +26,8 @@ from autoloader.objects.s3 import open_s3
 from autoloader.plan import Lease, LoadLimits
 from autoloader.schema import parse_schema
 from autoloader.turns import Parts, Task
+from autoloader.validating import Asked as ToValidate
+from autoloader.validating import Means
 from autoloader.vault import Vault
 from autoloader.verifying import Asked, Sides, Unseen
 from autoloader.worker import work_on_run
@@ -48,11 +50,13 @@ if TYPE_CHECKING:
     from autoloader.lake.rejected import Page
     from autoloader.model import (
         Difference,
+        Finding,
         Ingestion,
         Load,
         NewIngestion,
         RejectPlace,
         Run,
+        ValidationReport,
         VerificationReport,
         WantedRejects,
     )
@@ -176,6 +180,37 @@ class Runtime:
         halt = stopping or threading.Event()
         asked = Asked(ingestion=ingestion, tell=tell, watcher=watcher or Unseen(), stopping=halt.is_set)
         return verify(self._sides(), asked)
+
+    def validate(
+        self,
+        ingestion: Ingestion,
+        *,
+        max_files: int | None = None,
+        tell: Callable[[Finding], None],
+        watcher: Watcher | None = None,
+        stopping: Event | None = None,
+    ) -> ValidationReport:
+        """Read what the next run of an ingestion would load, and tell what would become of it; nothing is written.
+
+        Args:
+            max_files: at most so many files; None: all that wait.
+            tell: called with refused records and with files.
+            stopping: set it to stop: Interrupted is raised then.
+
+        Raises:
+            AutoloaderError: as ``validating.validation.validate``.
+        """
+        from autoloader.validating.validation import validate  # noqa: PLC0415  see the module's first lines
+
+        halt = stopping or threading.Event()
+        asked = ToValidate(
+            ingestion=ingestion,
+            max_files=max_files,
+            tell=tell,
+            watcher=watcher or Unseen(),
+            stopping=halt.is_set,
+        )
+        return validate(self._means(), asked)
 
     def settle(self, load: Load, *, loaded: bool) -> Load:
         """Settle a lost load as a person decides.
@@ -372,6 +407,7 @@ class Runtime:
             ),
             spool=self._spool,
             verifying=self._sides(),
+            validating=self._means(),
         )
 
     def _sides(self) -> Sides:
@@ -382,6 +418,16 @@ class Runtime:
             spool=self._spool,
             memory_limit=self.settings.memory_limit,
             threads=self.settings.threads,
+        )
+
+    def _means(self) -> Means:
+        return Means(
+            database=self.database,
+            open_store=self.open_store,
+            open_table=self.open_table,
+            check_table=self.check_table,
+            judge=self.embedded,
+            spool=self._spool,
         )
 
     @property

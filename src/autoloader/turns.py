@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from autoloader.model import Ingestion, Load, Run
     from autoloader.objects import ObjectStore
     from autoloader.plan import Lease, LoadLimits
+    from autoloader.validating import Means as Validating
     from autoloader.verifying import Sides
 
 log = structlog.get_logger(__name__)
@@ -75,6 +76,7 @@ class Parts:
         open_table: opens a table by its full name; None when there is none.
         engine: the engine an ingestion asks for.
         verifying: what verifications work with.
+        validating: what validations work with.
     """
 
     worker: str
@@ -88,6 +90,7 @@ class Parts:
     limits: LoadLimits
     spool: Path
     verifying: Sides
+    validating: Validating
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,8 +3,8 @@
     stopping set ──▶ no new turn; loads in hand go on ──grace nearly over──▶ what is not published is put back ──▶ end
 
 Each thread is a worker of its own, with a name of its own. Nothing that goes wrong with a run ends its thread: a reason
-that may pass postpones the run, any other ends it with that reason. Two more threads recover lost loads and do
-verifications meanwhile: what may take minutes must not keep a turn waiting.
+that may pass postpones the run, any other ends it with that reason. More threads recover lost loads, and do
+verifications and validations meanwhile: what may take minutes must not keep a turn waiting.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ def work_forever(parts: Parts, *, concurrency: int, stopping: Event, grace: time
     workers = [replace(parts, worker=f"{parts.worker}/{number}") for number in range(1, concurrency + 1)]
     threads = [Thread(target=_serve, args=(each, halt), name=each.worker, daemon=True) for each in workers]
     threads.append(Thread(target=_tend, args=(parts, halt), name=f"{parts.worker}/recovery", daemon=True))
-    threads.append(Thread(target=_verify, args=(parts, halt), name=f"{parts.worker}/verification", daemon=True))
+    threads += [
+        Thread(target=_do_jobs, args=(parts, halt, kind), name=f"{parts.worker}/{kind}", daemon=True) for kind in JOBS
+    ]
     for thread in threads:
         thread.start()
     log.info("worker.started", worker=parts.worker, concurrency=concurrency)
@@ -219,14 +221,27 @@ def _tend(parts: Parts, halt: Stopping) -> None:
             log.exception("recovery.defect")
 
 
-def _verify(parts: Parts, halt: Stopping) -> None:
-    """Do the verifications that wait, one at a time, until it is time to stop; the one in hand then waits again."""
+def _verify_next(parts: Parts, worker: str, stopping: Event) -> bool:
     from autoloader.verifying.jobs import take_turn as verify_next  # noqa: PLC0415  it brings in DuckDB
 
-    worker = f"{parts.worker}/verification"
+    return verify_next(parts.verifying, worker, parts.lease, stopping)
+
+
+def _validate_next(parts: Parts, worker: str, stopping: Event) -> bool:
+    from autoloader.validating.jobs import take_turn as validate_next  # noqa: PLC0415  it brings in DuckDB
+
+    return validate_next(parts.validating, worker, parts.lease, stopping)
+
+
+JOBS = {"verification": _verify_next, "validation": _validate_next}
+
+
+def _do_jobs(parts: Parts, halt: Stopping, kind: str) -> None:
+    """Do the jobs of a kind that wait, one at a time, until it is time to stop; the one in hand then waits again."""
+    worker = f"{parts.worker}/{kind}"
     while not halt.gently.is_set():
         try:
-            busy = verify_next(parts.verifying, worker, parts.lease, halt.gently)
+            busy = JOBS[kind](parts, worker, halt.gently)
         except LedgerUnavailable as error:
             log.warning("ledger.unavailable", reason=str(error))
             halt.gently.wait(LEDGER_AWAY)

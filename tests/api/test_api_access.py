@@ -30,7 +30,7 @@ LISTS = ["/ingestions", "/runs"]
 
 
 class Owned:
-    """What one tenant has: an ingestion, a run, a file that is being loaded, and a verification."""
+    """What one tenant has: an ingestion, a run, a file that is being loaded, a verification and a validation."""
 
     def __init__(self, service: Service, client: httpx.Client, draft: dict[str, Any]) -> None:
         self.draft = draft
@@ -42,7 +42,7 @@ class Owned:
     def _seen(self, service: Service) -> dict[str, object]:
         from datetime import UTC, datetime
 
-        from autoloader.ledger import files, ingestions, loads, verifications
+        from autoloader.ledger import files, ingestions, loads, validations, verifications
 
         path = self.draft["source_path"] + "a.json"
         found = SourceObject(path=path, size_bytes=1, etag="1", modified_at=datetime.now(UTC))
@@ -52,11 +52,12 @@ class Owned:
             record_listing(connection, ingestion, run.id, [found], worker="w")
             (file,) = files.find(connection, path, ingestion.id)
             verification, _ = verifications.enqueue(connection, ingestion.id)
+            validation, _ = validations.enqueue(connection, ingestion.id, max_files=None)
             table, limits = ingestion.table_name, LoadLimits()
             claimed = loads.claim(connection, run, worker="w", lease=Lease(), limits=limits, table_name=table)
         assert claimed is not None
         ids = {"run_id": run.id, "file_id": file.id, "verification_id": verification.id}
-        return ids | {"load_id": claimed[0].id}
+        return ids | {"validation_id": validation.id, "load_id": claimed[0].id}
 
     def ask(self, client: httpx.Client, method: str, path: str) -> httpx.Response:
         """Ask about it as a client would."""

@@ -90,7 +90,9 @@ def test_whatever_is_sent_the_answer_is_one_that_the_document_tells(
     made = client.post("/ingestions", json=events).json()
     run = client.post(f"/ingestions/{made['id']}/run").json()
     verification = client.post(f"/ingestions/{made['id']}/verify").json()
+    validation = client.post(f"/ingestions/{made['id']}/validate").json()
     real = {"ingestion_id": made["id"], "run_id": run["id"], "verification_id": verification["id"]}
+    real |= {"validation_id": validation["id"]}
     operation = schemathesis.openapi.from_dict(without_tokens(DOCUMENT))[path][method.upper()]
     asked = []
 

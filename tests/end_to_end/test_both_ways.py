@@ -302,3 +302,60 @@ def test_why_it_cannot_be_verified_is_told_in_both_ways(anyone: User) -> None:
     )
 
     assert "no-such-bucket-here" in anyone.types("verify", "events", code=COULD_NOT_RUN).err
+
+
+def test_what_would_load_and_what_not_is_told_in_both_ways(anyone: User) -> None:
+    good = anyone.landing.put("good.json", lines({"id": 1}, {"id": 2}))
+    bad = anyone.landing.put("bad.json", lines({"id": 1}) + '{"id": 1.5}\n')
+    anyone.creates("events", "--schema", "id BIGINT", "--on-bad-record", "quarantine")
+
+    found = anyone.types("validate", "events", "--json", code=1).json
+
+    assert (found["is_clean"], found["report"]["files"]) == (False, {"loads": 1, "quarantined": 1})
+    files = {each["file_path"]: (each["prospect"], each["records"], each["refused"]) for each in found["files"]}
+    assert files == {good: ("loads", 2, 0), bad: ("quarantined", 1, 1)}
+    (refused,) = found["refused"]
+    assert (refused["file_path"], refused["line"], refused["column"]) == (bad, 2, "id")
+    assert (refused["reason"], refused["raw"]) == ("not_bigint", '{"id": 1.5}')
+    assert "3 rows would load, 1 record would be refused." in anyone.types("validate", "events", code=1).out
+    assert anyone.types("validate", "events", "--max-files", "1", "--json", code=1).json["report"]["validated"] == 1
+    assert anyone.types("files", "events", "--json").json == []
+
+
+def test_a_preview_shows_what_the_schema_rests_on_and_hints_change_it_in_both_ways(anyone: User) -> None:
+    anyone.landing.put("1.json", lines({"id": 1, "price": 1.5}, {"id": None, "price": 2}))
+    odd = anyone.landing.put("2.json", lines({"id": "x", "price": 3}))
+    anyone.creates("events", "--schema-hints", "price DECIMAL(10,2)")
+
+    seen = anyone.types("preview", "events", "--json").json
+
+    by_column = {each["column"]: each for each in seen["evidence"]}
+    assert (by_column["id"]["type"], by_column["id"]["types"]) == ("STRING", ["BIGINT", "STRING"])
+    assert (by_column["id"]["records"], by_column["id"]["of_records"], by_column["id"]["nulls"]) == (3, 3, 1)
+    assert (by_column["price"]["type"], by_column["price"]["hinted"]) == ("DECIMAL(10,2)", True)
+    assert {(each["path"].rpartition("/")[2], each["column"]) for each in seen["disagreements"]} == {("1.json", "id")}
+    assert odd in [each["path"] for each in seen["examples"]]
+    shown = anyone.types("preview", "events").out
+    assert "DECIMAL(10,2) (hint)" in shown
+    assert "BIGINT in this file, STRING in the schema" in shown
+    anyone.runs("events")
+    assert anyone.sees("events", "SELECT sum(price)::VARCHAR FROM rows") == [("6.50",)]
+
+
+def test_hints_that_cannot_be_read_are_refused_by_their_name_in_both_ways(anyone: User) -> None:
+    refused = anyone.tries(
+        "create",
+        "events",
+        "--source",
+        anyone.landing.path,
+        "--format",
+        "json",
+        "--table",
+        "lake.a.b",
+        "--schema-hints",
+        "id NUMBER",
+        "--json",
+    )
+
+    assert refused.code == WRONG_USE
+    assert json.loads(refused.err)["error"]["field"] == "schema_hints"

@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 
 from autoloader.engines.embedded import values
 from autoloader.engines.embedded.inference import infer_schema
+from autoloader.engines.embedded.showing import show
 from autoloader.engines.embedded.sql import SESSION
 from autoloader.engines.options import JsonOptions, parse_options
 from autoloader.errors import UsageError
 from autoloader.model import FormatType
-from autoloader.schema import to_ddl
+from autoloader.schema import parse_hints, to_ddl
 from autoloader.schema.types import Decimal, Scalar
 
 if TYPE_CHECKING:
@@ -311,3 +312,70 @@ def avro(fields: dict[str, Any], *records: dict[str, Any]) -> bytes:
     schema = {"type": "record", "name": "r", "fields": [{"name": name, "type": kind} for name, kind in fields.items()]}
     fastavro.writer(sink, schema, records)
     return sink.getvalue()
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    found=st.lists(
+        st.lists(st.dictionaries(st.sampled_from("abc"), SCALARS, min_size=1), min_size=1, max_size=3),
+        min_size=1,
+        max_size=3,
+    ),
+    shuffle=st.randoms(),
+)
+def test_the_order_of_files_does_not_matter_for_any_type(tmp_path_factory: Any, found: list[Any], shuffle: Any) -> None:
+    folder = tmp_path_factory.mktemp("files")
+    paths = [folder / str(number) for number in range(len(found))]
+    for path, records in zip(paths, found, strict=True):
+        path.write_text(lines(*records))
+    others = list(paths)
+    shuffle.shuffle(others)
+
+    one, other = (infer_schema(order, FormatType.JSON, JsonOptions()) for order in (paths, others))
+
+    assert {c.name: c.type for c in one.columns} == {c.name: c.type for c in other.columns}
+
+
+@pytest.mark.parametrize(
+    ("hints", "told"),
+    [
+        ("id INT", "id INT, at DATE, s STRUCT<a: BIGINT>"),
+        ("ID DECIMAL(10,2)", "id DECIMAL(10,2), at DATE, s STRUCT<a: BIGINT>"),
+        ("at STRING, later BOOLEAN", "id BIGINT, at STRING, s STRUCT<a: BIGINT>, later BOOLEAN"),
+        ("s STRUCT<a: STRING>", "id BIGINT, at DATE, s STRUCT<a: STRING>"),
+        ("s STRING", "id BIGINT, at DATE, s STRING"),
+    ],
+)
+def test_hints_are_taken_in_place_of_what_the_sample_shows(tmp_path: Path, hints: str, told: str) -> None:
+    sample = tmp_path / "0"
+    sample.write_text(lines({"id": 1, "at": "2024-01-15", "s": {"a": 1}}))
+
+    assert to_ddl(infer_schema([sample], FormatType.JSON, JsonOptions(), parse_hints(hints))) == told
+
+
+def test_the_evidence_counts_records_nulls_and_files_and_names_the_files_that_disagree(tmp_path: Path) -> None:
+    samples = []
+    contents: list[list[Any]] = [
+        [{"id": 1, "s": {"a": None}, "h": "7"}, {"id": None}],
+        [{"id": "x", "s": {"a": True}, "h": "no"}],
+    ]
+    for number, records in enumerate(contents):
+        (tmp_path / str(number)).write_text(lines(*records))
+        samples.append((f"s3://b/{number}", tmp_path / str(number)))
+    options, hints = JsonOptions(), parse_hints("h INT")
+    schema = infer_schema([path for _, path in samples], FormatType.JSON, options, hints)
+
+    evidence, disagreements = show(samples, options, schema, hints)
+
+    assert {
+        (e.column, e.type, e.hinted, e.files, e.records, e.of_records, e.nulls, e.types, e.example) for e in evidence
+    } == {
+        ("id", "STRING", False, 2, 3, 3, 1, ("BIGINT", "STRING"), "1"),
+        ("s", "STRUCT<a: BOOLEAN>", False, 2, 2, 3, 0, ("STRUCT<a: STRING>", "STRUCT<a: BOOLEAN>"), None),
+        ("s.a", "BOOLEAN", False, 2, 2, 2, 1, ("BOOLEAN",), "true"),
+        ("h", "INT", True, 2, 2, 3, 0, ("STRING",), "7"),
+    }
+    assert [(d.path, d.column, d.message) for d in disagreements] == [
+        ("s3://b/0", "id", "BIGINT in this file, STRING in the schema"),
+        ("s3://b/1", "h", "this file has values that are no INT, as schema_hints says"),
+    ]

@@ -94,8 +94,8 @@ def test_counts_and_what_waits(ledger: Ledger) -> None:
     with ledger.transaction() as connection:
         assert files.waiting(connection, ingestion.id) == Waiting(files=2, bytes=1000)
         assert files.waiting(connection, 404) == Waiting(files=0, bytes=0)
-        sample = files.waiting_objects(connection, ingestion.id, limit=1)
-    assert sample == objects("c.json", size=500)
+        sample = files.waiting_objects(connection, ingestion.id, limit=2)
+    assert sample == objects("c.json", "d.json", size=500)
 
 
 def test_files_are_listed_by_path_a_page_at_a_time(ledger: Ledger) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from autoloader.errors import LedgerOutdated
 from autoloader.ledger.database import REVISION, _alembic, connect, downgrade, require_current, upgrade
-from autoloader.ledger.schema import metadata
+from autoloader.ledger.schema_validations import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,12 +21,14 @@ from autoloader.ledger import (
     idempotency,
     ingestions,
     loads,
+    pending,
     queue,
     rejects,
     runs,
     sealing,
     tenants,
     tokens,
+    validations,
     verifications,
 )
 from autoloader.ledger.browsing import Wanted
@@ -37,10 +39,13 @@ from autoloader.model import (
     Clears,
     Difference,
     DifferenceKind,
+    FileProspect,
     FileStatus,
     Ingestion,
     IngestionStatus,
+    Prospect,
     Reading,
+    RefusedRecord,
     RunStatus,
     RunTrigger,
     Scope,
@@ -196,6 +201,7 @@ def use_everything(ledger: Ledger) -> None:
     look_at_everything(ledger, ingestion, run.id)
     keep_secrets(ledger, small)
     verify(ledger, small)
+    validate(ledger, small)
     with ledger.transaction() as connection:
         files.retry(connection, ingestion.id, [refused.path])
     mend(ledger, ingestion, others[0])
@@ -289,6 +295,27 @@ def verify(ledger: Ledger, ingestion: Ingestion) -> None:
         verifications.newest(connection, ingestion.id, limit=10, before_id=job.id)
         verifications.release(connection, job.id, "v")
         verifications.fail(connection, job.id, "v", "CatalogUnavailable", "no answer")
+
+
+def validate(ledger: Ledger, ingestion: Ingestion) -> None:
+    with ledger.transaction() as connection:
+        listed = [("s3://landing/new", 1, "e", datetime.now(UTC))]
+        (waiting,) = pending.pending(connection, ingestion, listed)
+        assert ("s3://landing/new", "new") in [(path, word) for path, *_, word in waiting]
+        job, _ = validations.enqueue(connection, ingestion.id, max_files=5)
+        assert validations.enqueue(connection, ingestion.id, max_files=None) == (job, False)
+        assert validations.take_up(connection, "v", LEASE) is not None
+        validations.renew(connection, job.id, "v", LEASE, Reading(what="files", done=1, total=2))
+        file = FileProspect(file_path="p", file_etag="e", file_size_bytes=1, waiting="new", prospect=Prospect.LOADS)
+        assert validations.note_loading(connection, job.id, "v", 0, [file])
+        refused = RefusedRecord(file_path="p", line=1, column="id", reason="not_bigint", message="m", raw="r")
+        assert validations.note_refused(connection, job.id, "v", 0, [refused])
+        validations.files_page(connection, job.id, limit=10)
+        validations.refused_page(connection, job.id, limit=10)
+        validations.get(connection, "default", ingestion.id, job.id)
+        validations.newest(connection, ingestion.id, limit=10, before_id=job.id)
+        validations.release(connection, job.id, "v")
+        validations.fail(connection, job.id, "v", "CatalogUnavailable", "no answer")
 
 
 def look_at_everything(ledger: Ledger, ingestion: Ingestion, run_id: int) -> None:

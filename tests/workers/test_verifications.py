@@ -17,6 +17,7 @@ from autoloader.errors import CatalogUnavailable, Interrupted, TableMismatch
 from autoloader.lake.data_files import Uploader
 from autoloader.ledger import loads, verifications
 from autoloader.ledger.database import transaction
+from autoloader.ledger.jobs import KEPT
 from autoloader.model import DifferenceKind, VerificationStatus
 from autoloader.plan import Lease, LoadLimits
 from autoloader.verifying import Asked, Unseen
@@ -385,11 +386,11 @@ def test_of_very_many_differences_the_first_are_kept_and_all_are_counted(queue: 
 
 def test_only_the_newest_verifications_of_an_ingestion_are_kept(queue: Queue) -> None:
     ingestion = queue.ingestion("events")
-    for _ in range(verifications.KEPT + 3):
+    for _ in range(KEPT + 3):
         job(queue, ingestion)
         assert turn(queue)
 
-    assert queue.sql("SELECT count(*) FROM verifications") == [(verifications.KEPT + 1,)]
+    assert queue.sql("SELECT count(*) FROM verifications") == [(KEPT + 1,)]
 
 
 def test_how_far_a_verification_is_can_be_watched(queue: Queue) -> None:

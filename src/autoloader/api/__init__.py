@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from typing_extensions import override
 
 from autoloader import __version__
-from autoloader.api import files, health, ingestions, loads, problems, rejects, runs, trying, verifications
+from autoloader.api import files, health, ingestions, loads, problems, rejects, runs, trying, validations, verifications
 from autoloader.api.callers import Remembered
 from autoloader.api.documents import DESCRIPTION, document
 from autoloader.api.figures import Figures, Timed
@@ -36,6 +36,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     runs.router,
     files.router,
     rejects.router,
+    validations.router,
     verifications.router,
     loads.router,
     health.router,
@@ -46,6 +47,10 @@ TAGS = [
     {"name": "runs", "description": "One run is one trigger of an ingestion; workers do the job."},
     {"name": "files", "description": "What became of every file, and why."},
     {"name": "rejects", "description": "Bad records that their files were loaded without."},
+    {
+        "name": "validations",
+        "description": "What would become of the files that wait? A worker reads them and writes nothing.",
+    },
     {
         "name": "verifications",
         "description": "Do the bucket, the ledger and the table say the same? A worker compares.",

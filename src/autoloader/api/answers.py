@@ -72,6 +72,9 @@ class Ingestion(Answer):
     catalog: str
     database: str
     table: str
+    schema_hints: str | None = Field(
+        description="Types of columns, of which the rest is inferred.", examples=["id BIGINT"]
+    )
     write_mode: WriteMode
     partition_columns: list[str]
     table_properties: dict[str, str]
@@ -307,6 +310,28 @@ class FileReason(Answer):
     reason: str
 
 
+class ColumnEvidence(Answer):
+    """What the sample shows of a column, or of a field of a struct."""
+
+    column: str = Field(examples=["user.address.city"])
+    type: str = Field(examples=["BIGINT"])
+    hinted: bool = Field(description="Whether `schema_hints` says so.")
+    files: int = Field(description="Sampled files that have it.")
+    records: int | None = Field(description="Sampled records, or structs around it, that have it; null: not counted.")
+    of_records: int | None = Field(description="Of how many.")
+    nulls: int | None = Field(description="How many of them have no value.")
+    types: list[str] = Field(description="What each file alone would say, the most frequent first.")
+    example: str | None
+
+
+class Disagreement(Answer):
+    """A sampled file that says something else of a column than the schema."""
+
+    path: str
+    column: str
+    message: str = Field(examples=["STRING in this file, BIGINT in the schema"])
+
+
 class Preview(Answer):
     """What a run would do. Nothing was written."""
 
@@ -318,6 +343,8 @@ class Preview(Answer):
     )
     inferred: bool = Field(description="Whether the schema was told from a sample.")
     sampled: int = Field(description="On how many files an inferred schema rests.")
+    evidence: list[ColumnEvidence] = Field(description="What an inferred schema rests on.")
+    disagreements: list[Disagreement] = Field(description="Sampled files that disagree with it; 50 at most.")
     columns: list[str]
     rows: list[list[Any]] = Field(description="The first rows of a sample; long texts are cut.")
     matching: Matching
@@ -384,7 +411,7 @@ class VerificationReport(Answer):
 
 
 class Reading(Answer):
-    """How far a verification has come."""
+    """How far a verification or a validation has come."""
 
     what: str = Field(examples=["table"])
     done: int

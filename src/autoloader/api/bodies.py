@@ -84,6 +84,14 @@ SchemaText = Annotated[
         max_length=512 * 1024,
     ),
 ]
+Hints = Annotated[
+    str | None,
+    Field(
+        description="Types of some columns as DDL, for a schema that is inferred: they override what the sample shows.",
+        examples=["id BIGINT, price DECIMAL(10,2)"],
+        max_length=64 * 1024,
+    ),
+]
 Catalog = Annotated[str, Field(description="The catalog's name.", examples=["lake"], max_length=255)]
 Database = Annotated[str, Field(description="The table's namespace.", examples=["raw"], max_length=255)]
 Table = Annotated[str, Field(description="The table, made if it is not there.", examples=["events"], max_length=255)]
@@ -227,6 +235,7 @@ class NewIngestion(Body):
     source_credentials: GivenCredentials = Field(default_factory=GivenCredentials)
     format_options: Options = Field(default_factory=dict)
     schema_text: SchemaText = None
+    schema_hints: Hints = None
     write_mode: Mode = WriteMode.APPEND
     path_columns: PathColumns = Field(default_factory=list)
     partition_columns: Partitions = Field(default_factory=list)
@@ -259,6 +268,7 @@ class IngestionChanges(Body):
     source_credentials: GivenCredentials | None = None
     format_options: dict[str, str | None] | None = None
     schema_text: SchemaText = None
+    schema_hints: Hints = None
     write_mode: Mode | None = None
     path_columns: PathColumns | None = None
     partition_columns: Partitions | None = None
@@ -285,6 +295,14 @@ class NewRun(Body):
     max_files: Annotated[int, Field(ge=1, le=MOST_ID)] | None = Field(
         None, description="At most so many new or changed files; later runs take the rest."
     )
+
+
+class NewValidation(Body):
+    """How much of what waits a validation reads; nothing given: all of it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"max_files": 1000}]})
+
+    max_files: Annotated[int, Field(ge=1, le=MOST_ID)] | None = Field(None, description="At most so many files.")
 
 
 class Settling(Body):

@@ -155,6 +155,8 @@ def _told(seen: Preview) -> answers.Preview:
         schema_json=None if seen.schema is None else to_json(seen.schema),
         inferred=seen.inferred,
         sampled=seen.sampled,
+        evidence=[answers.ColumnEvidence.of(each) for each in seen.evidence],
+        disagreements=[answers.Disagreement.of(each) for each in seen.disagreements],
         columns=list(seen.columns),
         rows=[list(row) for row in seen.rows],
         matching=answers.Matching(files=seen.files, bytes=seen.bytes, complete=seen.complete),

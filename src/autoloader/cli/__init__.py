@@ -1,6 +1,6 @@
 """The command line. Commands are imported only when they are called, so that ``--help`` answers at once.
 
-Exit codes: 0 done · 1 some files failed, or something differs · 2 wrong use · 3 could not run · 4 there are
+Exit codes: 0 done · 1 some files failed or would, or something differs · 2 wrong use · 3 could not run · 4 there are
 differences, where ``--detailed-exitcode`` asks for it · 130 interrupted.
 """
 
@@ -49,6 +49,7 @@ COMMANDS = {
     "explain": ("files:explain", "Tell the whole story of one file."),
     "retry": ("files:retry", "Let failed files be tried again by the next run."),
     "rejects": ("rejects:rejects", "List bad records that were set apart; load their files again."),
+    "validate": ("validating:validate", "Read what waits and tell what would load and what not."),
     "verify": ("verifying:verify", "Compare bucket, ledger and table; list what differs."),
     "lost": ("loads:lost", "List loads whose worker fell silent, and why they are open."),
     "settle": ("loads:settle", "Decide about a lost load that the table cannot tell about."),
@@ -79,6 +80,7 @@ ANYWHERE = {
     "explain",
     "retry",
     "rejects",
+    "validate",
     "verify",
     "lost",
     "settle",

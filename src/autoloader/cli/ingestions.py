@@ -142,7 +142,8 @@ def _move(name: str, status: IngestionStatus, said: str, *, as_json: bool) -> No
 
 
 def _facts(ingestion: Ingestion) -> dict[str, str]:
-    schema = "inferred at the first run"
+    hinted = f", with {ingestion.schema_hints}" if ingestion.schema_hints else ""
+    schema = f"inferred at the first run{hinted}"
     if ingestion.schema_json is not None:
         schema = to_ddl(parse_schema(ingestion.schema_json))
     return {

@@ -32,6 +32,11 @@ DESCRIBING = [
         help="Columns and types, such as 'id BIGINT, at TIMESTAMP', Spark's JSON, or @file. Default: inferred.",
     ),
     click.option(
+        "--schema-hints",
+        metavar="DDL|@FILE|none",
+        help="Types of some columns, such as 'id BIGINT, price DECIMAL(10,2)': the rest of the schema is inferred.",
+    ),
+    click.option(
         "--option",
         "options",
         multiple=True,
@@ -163,6 +168,9 @@ def draft_of(given: dict[str, Any]) -> dict[str, Any]:
         draft["catalog"], draft["database"], draft["table"] = _table(given["table"])
     if given.get("schema") is not None:
         draft["schema_json"] = _text(given["schema"], "--schema")
+    if given.get("schema_hints") is not None:
+        hints = _text(given["schema_hints"], "--schema-hints")
+        draft["schema_hints"] = None if hints == "none" else hints
     if given.get("options"):
         draft["format_options"] = _pairs(given["options"], "--option")
     if given.get("properties"):

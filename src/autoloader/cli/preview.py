@@ -61,6 +61,8 @@ def _told(seen: Preview) -> dict[str, Any]:
         "schema_json": to_json(seen.schema) if seen.schema else None,
         "inferred": seen.inferred,
         "sampled": seen.sampled,
+        "evidence": seen.evidence,
+        "disagreements": seen.disagreements,
         "columns": seen.columns,
         "rows": seen.rows,
         "matching": {"files": seen.files, "bytes": seen.bytes, "complete": seen.complete},
@@ -89,6 +91,32 @@ def _show(seen: Preview) -> None:
         given = f"inferred from {counted(seen.sampled, 'file')}" if seen.inferred else "given"
         console.print(f"\n[bold]Schema[/bold] ({given})")
         click.echo(to_ddl(seen.schema))
+    _show_evidence(seen)
     if seen.rows:
         console.print(f"\n[bold]Rows[/bold] (the first {len(seen.rows)} of a sample)")
         write_table(seen.columns, seen.rows, empty="")
+
+
+def _show_evidence(seen: Preview) -> None:
+    if not seen.evidence:
+        return
+    console.print("\n[bold]Evidence[/bold]")
+    write_table(
+        ["COLUMN", "TYPE", "FILES", "SEEN", "NULL", "TYPES BY FILE", "EXAMPLE"],
+        [
+            [
+                each.column,
+                f"{each.type} (hint)" if each.hinted else each.type,
+                f"{each.files:,} of {seen.sampled:,}",
+                None if each.records is None else f"{each.records:,} of {each.of_records:,}",
+                each.nulls,
+                ", ".join(each.types),
+                each.example,
+            ]
+            for each in seen.evidence
+        ],
+        empty="",
+    )
+    for each in seen.disagreements:
+        console.print("[yellow]disagrees[/yellow] ", end="")
+        click.echo(f"{each.path}: {each.column}: {each.message}")

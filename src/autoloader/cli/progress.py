@@ -1,4 +1,4 @@
-"""Progress bars on stderr: a run's files, bytes, rows, rate and the time that is left; how far a verification is."""
+"""Progress bars on stderr: a run's files, bytes, rows, rate and the time that is left; how far other jobs are."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ STEPS = {
     "bucket": "Listing the bucket",
     "table": "Counting rows",
     "storage": "Looking for leftovers",
+    "files": "Reading files",
 }
 
 
@@ -79,8 +80,8 @@ class RunProgress:
             self._bars.update(self._loading, completed=self._bytes if self._all_bytes else self._files, details=details)
 
 
-class VerificationProgress:
-    """Draws how far a verification is."""
+class JobProgress:
+    """Draws how far a verification or a validation is."""
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
@@ -115,10 +116,10 @@ def progress(*, quiet: bool) -> Iterator[RunProgress]:
 
 
 @contextmanager
-def verification_progress(*, quiet: bool) -> Iterator[VerificationProgress]:
-    """Likewise a verification's."""
+def job_progress(*, quiet: bool) -> Iterator[JobProgress]:
+    """Likewise a verification's or a validation's."""
     with _bars(quiet=quiet) as bars:
-        yield VerificationProgress(bars)
+        yield JobProgress(bars)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from autoloader.cli.output import (
     status_text,
     write_table,
 )
-from autoloader.cli.progress import verification_progress
+from autoloader.cli.progress import job_progress
 from autoloader.cli.session import control
 from autoloader.cli.signals import stop_on_signals
 from autoloader.errors import Interrupted
@@ -48,7 +48,7 @@ def verify(ctx: click.Context, name: str, *, as_json: bool) -> None:
     """
     with _kept() as kept, control() as doing:
         try:
-            with stop_on_signals("Stopping.") as stopping, verification_progress(quiet=as_json) as watcher:
+            with stop_on_signals("Stopping.") as stopping, job_progress(quiet=as_json) as watcher:
                 report = doing.verify(name, kept.add, watcher, stopping)
         except Interrupted as error:
             click.echo(str(error), err=True)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         File,
         FileStatus,
         FileVersion,
+        Finding,
         Ingestion,
         IngestionStatus,
         ListingCounts,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         Reading,
         Reject,
         Run,
+        ValidationReport,
         VerificationReport,
         WantedRejects,
     )
@@ -97,8 +99,8 @@ class Watcher(Protocol):
         """So much was read since the last call."""
 
 
-class VerificationWatcher(Protocol):
-    """Who watches a verification. Called from any thread."""
+class JobWatcher(Protocol):
+    """Who watches a verification or a validation. Called from any thread."""
 
     def queued(self) -> None:
         """It still waits for a worker."""
@@ -196,9 +198,27 @@ class Control(Protocol):
         """
 
     def verify(
-        self, name: str, tell: Callable[[Difference], None], watcher: VerificationWatcher, stopping: Event
+        self, name: str, tell: Callable[[Difference], None], watcher: JobWatcher, stopping: Event
     ) -> VerificationReport:
         """Compare bucket, ledger and table, and tell what differs; a service tells the first 10,000 of it.
+
+        Raises:
+            Interrupted: ``stopping`` was set before it had ended.
+        """
+
+    def validate(
+        self,
+        name: str,
+        max_files: int | None,
+        tell: Callable[[Finding], None],
+        watcher: JobWatcher,
+        stopping: Event,
+    ) -> ValidationReport:
+        """Read what the next run would load and tell what would become of it; nothing is written.
+
+        Args:
+            max_files: at most so many files; None: all that wait.
+            tell: told of refused records and of files; a service tells the first 10,000 of each.
 
         Raises:
             Interrupted: ``stopping`` was set before it had ended.

@@ -22,16 +22,18 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from autoloader.connection import Connection
-    from autoloader.control import VerificationWatcher, Wanted, Watcher
+    from autoloader.control import JobWatcher, Wanted, Watcher
     from autoloader.model import (
         Difference,
         File,
+        Finding,
         Ingestion,
         IngestionStatus,
         Load,
         NewIngestion,
         Reject,
         Run,
+        ValidationReport,
         VerificationReport,
         WantedRejects,
     )
@@ -208,10 +210,23 @@ class Direct:
         return self._runtime.settle(load, loaded=loaded)
 
     def verify(
-        self, name: str, tell: Callable[[Difference], None], watcher: VerificationWatcher, stopping: Event
+        self, name: str, tell: Callable[[Difference], None], watcher: JobWatcher, stopping: Event
     ) -> VerificationReport:
         """This process does it itself."""
         return self._runtime.verify(self.named(name), tell=tell, watcher=watcher, stopping=stopping)
+
+    def validate(
+        self,
+        name: str,
+        max_files: int | None,
+        tell: Callable[[Finding], None],
+        watcher: JobWatcher,
+        stopping: Event,
+    ) -> ValidationReport:
+        """This process does it itself."""
+        return self._runtime.validate(
+            self.named(name), max_files=max_files, tell=tell, watcher=watcher, stopping=stopping
+        )
 
     def _meant(self, name: str | None, changes: Mapping[str, Any]) -> NewIngestion:
         """The ingestion that is looked at; nothing is saved."""

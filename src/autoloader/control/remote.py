@@ -15,13 +15,16 @@ from autoloader.errors import UsageError
 from autoloader.model import (
     Difference,
     File,
+    FileProspect,
     FileStatus,
     FileVersion,
     Ingestion,
     IngestionStatus,
     Load,
+    RefusedRecord,
     Reject,
     Run,
+    Validation,
     Verification,
 )
 from autoloader.plan import unknown_name
@@ -31,9 +34,9 @@ if TYPE_CHECKING:
     from threading import Event
     from uuid import UUID
 
-    from autoloader.control import VerificationWatcher, Wanted, Watcher
+    from autoloader.control import JobWatcher, Wanted, Watcher
     from autoloader.control.wire import Wire
-    from autoloader.model import NewIngestion, VerificationReport, WantedRejects
+    from autoloader.model import Finding, NewIngestion, ValidationReport, VerificationReport, WantedRejects
     from autoloader.preview import Preview
 
 OBJECTS = ("format_options", "table_properties")
@@ -190,7 +193,7 @@ class Remote:
         return value_of(Load, self._wire.send("POST", f"/loads/{load_id}/settle", {"loaded": loaded}))
 
     def verify(
-        self, name: str, tell: Callable[[Difference], None], watcher: VerificationWatcher, stopping: Event
+        self, name: str, tell: Callable[[Difference], None], watcher: JobWatcher, stopping: Event
     ) -> VerificationReport:
         """A worker does it; here it is watched, and what it found is asked for page by page."""
         root = f"/ingestions/{self.named(name).id}"
@@ -205,6 +208,32 @@ class Remote:
         if not report.is_clean:
             for difference in self._wire.pages(f"{place}/differences"):
                 tell(value_of(Difference, difference))
+        return report
+
+    def validate(
+        self,
+        name: str,
+        max_files: int | None,
+        tell: Callable[[Finding], None],
+        watcher: JobWatcher,
+        stopping: Event,
+    ) -> ValidationReport:
+        """A worker does it; here it is watched, and what it found is asked for page by page."""
+        root = f"/ingestions/{self.named(name).id}"
+        body = {"max_files": max_files}
+        begun = value_of(
+            Validation, self._wire.send("POST", f"{root}/validate", body, headers=_once(), repeatable=True)
+        )
+        place = f"{root}/validations/{begun.id}"
+
+        def again() -> Validation:
+            return value_of(Validation, self._wire.get(place, patience=WATCHING))
+
+        report = report_of(begun, again, watcher, stopping)
+        for refused in self._wire.pages(f"{place}/refused"):
+            tell(value_of(RefusedRecord, refused))
+        for file in self._wire.pages(f"{place}/files"):
+            tell(value_of(FileProspect, file))
         return report
 
     def _counts(self, ingestion: Ingestion) -> dict[FileStatus, int]:

@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import TypeAdapter, ValidationError
 
 from autoloader.errors import ServiceError
-from autoloader.model import SourceObject
+from autoloader.model import ColumnEvidence, Disagreement, Reading, SourceObject, VerificationStatus
 from autoloader.schema import parse_schema
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from autoloader.preview import Preview
 
 Value = TypeVar("Value")
-_NAMES = {"Mapping": Mapping, "Path": Path, "UUID": UUID, "datetime": datetime}
+_NAMES = {"Mapping": Mapping, "Path": Path, "UUID": UUID, "datetime": datetime} | {
+    each.__name__: each for each in (Reading, VerificationStatus)
+}
 """What the annotations of the model name and import for type checkers only."""
 _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
 
@@ -77,6 +79,8 @@ def preview_of(told: object) -> Preview:
         inferred=part(told, "inferred"),
         sampled=part(told, "sampled"),
         schema=None if schema is None else parse_schema(schema),
+        evidence=values_of(ColumnEvidence, part(told, "evidence")),
+        disagreements=values_of(Disagreement, part(told, "disagreements")),
         columns=part(told, "columns"),
         rows=part(told, "rows"),
         problems=[(part(each, "path"), part(each, "reason")) for each in part(told, "problems")],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from autoloader.control.refusals import error_named
 from autoloader.engines import Progress
@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from threading import Event
 
-    from autoloader.control import VerificationWatcher, Watcher
-    from autoloader.model import Run, Verification, VerificationReport
+    from autoloader.control import JobWatcher, Watcher
+    from autoloader.model import Reading, Run
+
+Report_co = TypeVar("Report_co", covariant=True)
 
 SHORTEST_POLL, LONGEST_POLL = 0.1, 1.0
 """Seconds between two looks: a run that finds nothing new is over in a fraction of one."""
@@ -40,10 +42,38 @@ def watch(run: Run, again: Callable[[], Run], watcher: Watcher, stopping: Event)
     return run
 
 
+class Watched(Protocol[Report_co]):
+    """A verification or a validation as it was last seen."""
+
+    @property
+    def id(self) -> int:
+        """Its number."""
+
+    @property
+    def status(self) -> VerificationStatus:
+        """Whether it goes on."""
+
+    @property
+    def reading(self) -> Reading | None:
+        """How far it is."""
+
+    @property
+    def report(self) -> Report_co | None:
+        """What it found."""
+
+    @property
+    def error_type(self) -> str | None:
+        """Why it could not look, as a stable name."""
+
+    @property
+    def error_message(self) -> str | None:
+        """The same as a sentence."""
+
+
 def report_of(
-    begun: Verification, again: Callable[[], Verification], watcher: VerificationWatcher, stopping: Event
-) -> VerificationReport:
-    """What a verification found, once it has ended; its watcher is told how far it is.
+    begun: Watched[Report_co], again: Callable[[], Watched[Report_co]], watcher: JobWatcher, stopping: Event
+) -> Report_co:
+    """What a verification or a validation found, once it has ended; its watcher is told how far it is.
 
     Raises:
         Interrupted: ``stopping`` was set; it goes on.
@@ -56,10 +86,10 @@ def report_of(
         elif seen.status is VerificationStatus.QUEUED:
             watcher.queued()
         if stopping.wait(poll):
-            raise Interrupted(f"the service goes on with verification {begun.id}; ask again to see what it found")
+            raise Interrupted(f"the service goes on with it (number {begun.id}); ask again to see what it found")
         seen, poll = again(), min(poll * 1.5, LONGEST_POLL)
     if seen.report is None:
-        raise error_named(seen.error_type or "", seen.error_message or "the verification failed")
+        raise error_named(seen.error_type or "", seen.error_message or "it failed")
     return seen.report
 
 

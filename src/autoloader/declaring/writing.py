@@ -28,6 +28,7 @@ ORDER = (
     "format_type",
     "format_options",
     "schema_json",
+    "schema_hints",
     "catalog",
     "database",
     "table",

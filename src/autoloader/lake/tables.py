@@ -95,6 +95,15 @@ def ensure_table(  # noqa: PLR0917  in the order in which people write them down
         return _fitted(found, wanted, partition_columns, extra)
 
 
+def misfits(table: Table, schema: Schema, partition_columns: Sequence[str], extra: Sequence[Column] = ()) -> list[str]:
+    """Why an ingestion's table that is there does not fit, as ``ensure_table`` finds it; empty when it does.
+
+    Raises:
+        UsageError: as ``ensure_table``.
+    """
+    return differences(table, _wanted(schema, extra), partition_columns, [column.name for column in extra])
+
+
 def _wanted(schema: Schema, extra: Sequence[Column]) -> IcebergSchema:
     taken = {name.lower() for name in schema.names} & {*METADATA_COLUMNS, *(column.name for column in extra)}
     if taken:
@@ -173,11 +182,16 @@ def _create_namespace(catalog: Catalog, namespace: tuple[str, ...]) -> None:
 def _fitted(table: Table, wanted: IcebergSchema, partition_columns: Sequence[str], extra: Sequence[Column]) -> Table:
     found = differences(table, wanted, partition_columns, [column.name for column in extra])
     if found:
-        raise TableMismatch(f"The table {'.'.join(table.name())} does not fit: {'; '.join(found)}.")
+        raise TableMismatch(mismatch(table, found))
     missing = _missing_metadata(table, extra)
     if missing:
         _add(table, missing)
     return table
+
+
+def mismatch(table: Table, found: Sequence[str]) -> str:
+    """The sentence that says so."""
+    return f"The table {'.'.join(table.name())} does not fit: {'; '.join(found)}."
 
 
 def _missing_metadata(table: Table, extra: Sequence[Column]) -> list[Column]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import URL, Connection, Engine
 
-REVISION = "0007"
+REVISION = "0008"
 """The migration this program was written for; written here too so that no command pays for the import of Alembic."""
 
 _UPGRADE_LOCK = 0x6175746F6C6F6164  # "autoload": the advisory lock of those who upgrade one database

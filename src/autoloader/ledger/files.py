@@ -98,10 +98,13 @@ _FOUND = named(
 )
 _WAITING_OBJECTS = named(
     "files.waiting_objects",
-    "The oldest files that may be claimed now.",
-    """SELECT file_path, file_size_bytes, file_etag, file_modified_at FROM processed_files
-    WHERE ingestion_id = :ingestion_id AND status = 'DISCOVERED' AND NOT deferred
-    ORDER BY discovered_at, id LIMIT :limit""",
+    "Some of the files that may be claimed now, evenly from the oldest to the newest.",
+    """SELECT file_path, file_size_bytes, file_etag, file_modified_at FROM (
+        SELECT file_path, file_size_bytes, file_etag, file_modified_at, count(*) OVER () AS files,
+            row_number() OVER (ORDER BY file_modified_at, file_path) AS place
+        FROM processed_files WHERE ingestion_id = :ingestion_id AND status = 'DISCOVERED' AND NOT deferred) w
+    WHERE place = files OR (place - 1) * :limit / files <> (place - 2) * :limit / files OR place = 1
+    ORDER BY place""",
 )
 _FAILED_IN_RUN = named(
     "files.failed_in_run",
@@ -237,7 +240,7 @@ def found_by_run(conn: Connection, run_id: int) -> int:
 
 
 def waiting_objects(conn: Connection, ingestion_id: int, *, limit: int) -> list[SourceObject]:
-    """The oldest files that may be claimed now, as the bucket listed them."""
+    """About so many of the files that may be claimed now, from the oldest to the newest, as the bucket listed them."""
     return [
         SourceObject(
             path=records.told_path(row.file_path),

@@ -69,6 +69,11 @@ _DELETES = (
         "Removes the ingestion's verifications, and with them what they found.",
         "DELETE FROM verifications WHERE ingestion_id = :id",
     ),
+    named(
+        "ingestions.delete_validations",
+        "Removes the ingestion's validations, and with them what they found.",
+        "DELETE FROM validations WHERE ingestion_id = :id",
+    ),
     named("ingestions.delete_loads", "Removes the ingestion's loads.", "DELETE FROM loads WHERE ingestion_id = :id"),
     named("ingestions.delete_runs", "Removes the ingestion's runs.", "DELETE FROM runs WHERE ingestion_id = :id"),
     named("ingestions.delete", "Removes the ingestion itself.", "DELETE FROM ingestions WHERE id = :id"),

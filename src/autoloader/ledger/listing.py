@@ -48,7 +48,7 @@ _LEADS = named(
     """SELECT EXISTS (SELECT FROM runs
         WHERE id = :run_id AND status = 'RUNNING' AND listed_at IS NULL AND worker = :worker)""",
 )
-_LISTING = {"path": 'text COLLATE "C"', "size_bytes": "bigint", "etag": "text", "modified_at": "timestamptz"}
+LISTING = {"path": 'text COLLATE "C"', "size_bytes": "bigint", "etag": "text", "modified_at": "timestamptz"}
 _NEWS = """
     CREATE TEMPORARY TABLE news ON COMMIT DROP AS
     SELECT l.path, l.size_bytes, l.etag, l.modified_at, f.id AS file_id,
@@ -216,7 +216,7 @@ def record_listing(
     if not conn.scalar(_LEADS, {"run_id": run_id, "worker": worker}):
         raise LeaseLost(f"worker {worker} does not lead run {run_id} any more: another one lists the bucket")
     rows = [(stored_path(o.path), o.size_bytes, o.etag, o.modified_at) for o in objects]
-    copied(conn, "listing", _LISTING, rows)
+    copied(conn, "listing", LISTING, rows)
     values: dict[str, int | str] = {
         "ingestion_id": ingestion.id,
         "run_id": run_id,

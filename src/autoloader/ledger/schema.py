@@ -104,6 +104,7 @@ class IngestionColumns(TypedColumns):
     format_type: Named[str] = Column(Text, nullable=False)
     format_options: Named[dict[str, Any]] = Column(JSONB, nullable=False)
     schema_json: Named[str | None] = Column(Text)
+    schema_hints: Named[str | None] = Column(Text)
     catalog: Named[str] = Column(Text, nullable=False)
     database: Named[str] = Column(Text, nullable=False)
     table: Named[str] = Column(Text, nullable=False)

@@ -28,6 +28,7 @@ from autoloader.model.files import (
     SourceObject,
     Staged,
 )
+from autoloader.model.inferring import ColumnEvidence, Disagreement
 from autoloader.model.ingestions import (
     DEFAULT_MAX_FILE_SIZE_BYTES,
     DEFAULT_MAX_RETRIES,
@@ -47,6 +48,15 @@ from autoloader.model.ingestions import (
 )
 from autoloader.model.rejects import Reject, RejectPlace, WantedRejects
 from autoloader.model.runs import ListingCounts, Run, RunError, RunStatus, RunTrigger, Waiting
+from autoloader.model.validating import (
+    CHANGE_REFUSED,
+    FileProspect,
+    Finding,
+    Prospect,
+    RefusedRecord,
+    Validation,
+    ValidationReport,
+)
 from autoloader.model.verifying import (
     Difference,
     DifferenceKind,
@@ -60,6 +70,7 @@ from autoloader.model.verifying import (
 __all__ = [
     "ARCHIVE",
     "ARCHIVE_ADVICE",
+    "CHANGE_REFUSED",
     "DEFAULT_MAX_FILE_SIZE_BYTES",
     "DEFAULT_MAX_RETRIES",
     "DEFAULT_TENANT",
@@ -74,13 +85,17 @@ __all__ = [
     "BadRecords",
     "ClaimedFile",
     "Clears",
+    "ColumnEvidence",
     "DataFile",
     "Difference",
     "DifferenceKind",
+    "Disagreement",
     "EngineName",
     "File",
+    "FileProspect",
     "FileStatus",
     "FileVersion",
+    "Finding",
     "FormatType",
     "Ingestion",
     "IngestionStatus",
@@ -92,7 +107,9 @@ __all__ = [
     "OnBadRecord",
     "OnChangedFile",
     "Outcome",
+    "Prospect",
     "Reading",
+    "RefusedRecord",
     "Reject",
     "RejectPlace",
     "Rejects",
@@ -107,6 +124,8 @@ __all__ = [
     "TableStanding",
     "Token",
     "UnknownFields",
+    "Validation",
+    "ValidationReport",
     "Verification",
     "VerificationReport",
     "VerificationStatus",

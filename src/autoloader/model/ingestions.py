@@ -148,6 +148,7 @@ class NewIngestion:
     path_columns: tuple[str, ...] = ()
     format_options: Mapping[str, str] = field(default_factory=dict)
     schema_json: str | None = None
+    schema_hints: str | None = None
     write_mode: WriteMode = WriteMode.APPEND
     partition_columns: tuple[str, ...] = ()
     table_properties: Mapping[str, str] = field(default_factory=dict)

@@ -8,6 +8,8 @@ from autoloader.schema.types import Decimal, Scalar
 FIELD = "schema_json"
 """The field of an ingestion that every error of this package names."""
 
+HINTS = "schema_hints"
+"""The field that gives types for an inferred schema."""
 MOST_DIGITS = 38
 _DEFAULT_DECIMAL = (10, 0)
 _DECIMALS = frozenset({"DECIMAL", "DEC", "NUMERIC"})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from autoloader.errors import UsageError
 from autoloader.model import METADATA_COLUMNS, SOURCE_ROW
 from autoloader.schema.ddl import parse_ddl
-from autoloader.schema.names import FIELD
+from autoloader.schema.names import FIELD, HINTS
 from autoloader.schema.structtype import parse_structtype
 from autoloader.schema.types import Array, Decimal, Map, Scalar, Schema, Struct
 
@@ -34,6 +34,18 @@ def parse_schema(text: str) -> Schema:
     except RecursionError:
         raise _too_deep() from None
     return schema
+
+
+def parse_hints(text: str) -> Schema:
+    """Types of some columns, for a schema that is inferred: as for ``parse_schema``.
+
+    Raises:
+        UsageError: likewise, with the field ``schema_hints``.
+    """
+    try:
+        return parse_schema(text)
+    except UsageError as error:
+        raise UsageError(f"schema_hints: {str(error).removeprefix('schema: ')}", field=HINTS) from None
 
 
 def check_schema(schema: Schema) -> None:

@@ -11,6 +11,7 @@ from autoloader.engines.embedded.screening import Screening
 from autoloader.engines.embedded.spool import Segment
 from autoloader.engines.embedded.streams import excerpt
 from autoloader.engines.embedded.strict_json import malformed
+from autoloader.engines.tolerance import FIRST_SHOWN
 from autoloader.errors import BadRecord, FileError
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from autoloader.model import ClaimedFile
 
 _CANONICAL_AT_ONCE = 1024**2
-FIRST_SHOWN = 3
-"""So many bad records stand in the message of a file that has too many of them."""
 
 
 @dataclass(slots=True)

@@ -12,9 +12,12 @@ _DEEPEST = 20
 
 @dataclass(slots=True)
 class Place:
-    """Grows with every value seen; NULL leaves no trace.
+    """Grows with every value seen; of NULL only the number is kept.
 
     Attributes:
+        seen: how many values were seen, NULL among them.
+        nulls: how many of them were NULL.
+        example: the first simple value, as text.
         numbers: the distinct texts of JSON numbers, in order of appearance.
         strings: the distinct JSON strings, or CSV fields.
         objects: how many objects were seen.
@@ -24,6 +27,9 @@ class Place:
         too_deep: values were nested so deeply that they were not looked at.
     """
 
+    seen: int = 0
+    nulls: int = 0
+    example: str | None = None
     numbers: dict[str, None] = field(default_factory=dict)
     strings: dict[str, None] = field(default_factory=dict)
     booleans: bool = False
@@ -35,6 +41,10 @@ class Place:
 
     def see(self, value: Any, depth: int = 0) -> None:  # noqa: ANN401  JSON is any value
         """Take one parsed value into account."""
+        self.seen += 1
+        self.nulls += value is None
+        if self.example is None and isinstance(value, (str, bool)):
+            self.example = str(value).lower() if isinstance(value, bool) else str(value)
         if depth > _DEEPEST:
             self.too_deep = True
             return

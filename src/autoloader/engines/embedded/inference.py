@@ -49,13 +49,16 @@ _SELDOM = 10
 """An object with many keys, each in fewer than one of so many objects, is a dictionary and no record."""
 
 
-def infer_schema(samples: Sequence[Path], format_type: FormatType, options: Options) -> Schema:
+def infer_schema(
+    samples: Sequence[Path], format_type: FormatType, options: Options, hints: Schema | None = None
+) -> Schema:
     """The schema of local sample files: columns in order of first appearance, types wide enough for all of them.
 
     Args:
         samples: decompressed; text files may end early, after any line.
         format_type: of the ingestion, for messages.
         options: parsed for that format.
+        hints: types of some columns, which are taken in place of what the sample shows.
 
     Raises:
         UsageError: there is no sample or no readable record in it, its columns cannot be told (CSV without a header, a
@@ -86,8 +89,26 @@ def infer_schema(samples: Sequence[Path], format_type: FormatType, options: Opti
             "its options, or write a schema_json",
             field=FIELD,
         )
+    if hints is not None:
+        schema = Schema(_hinted(schema.columns, hints.columns))
     check_schema(schema)
     return schema
+
+
+def _hinted(found: Sequence[Column], hints: Sequence[Column]) -> tuple[Column, ...]:
+    """What was found, with the hinted types; of a struct the fields that are hinted. What was not seen comes last."""
+    by_name = {hint.name.casefold(): hint for hint in hints}
+    columns = []
+    for column in found:
+        hint = by_name.pop(column.name.casefold(), None)
+        match column.type, None if hint is None else hint.type:
+            case kind, None:
+                columns.append(Column(column.name, kind))
+            case Struct(inner), Struct(told):
+                columns.append(Column(column.name, Struct(_hinted(inner, told))))
+            case _, told_type:
+                columns.append(Column(column.name, told_type))
+    return (*columns, *by_name.values())
 
 
 def type_of_texts(texts: Collection[str]) -> DataType:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from autoloader.engines.embedded.batch import FIRST_SHOWN, Batch
+from autoloader.engines.embedded.batch import Batch
 from autoloader.engines.embedded.readers import BARE, NDJSON
 from autoloader.engines.embedded.sql import literal
 from autoloader.engines.embedded.statement import (
@@ -26,6 +26,7 @@ from autoloader.engines.embedded.statement import (
 )
 from autoloader.engines.embedded.strict_json import UNKNOWN_FIELD, blame
 from autoloader.engines.options import CsvOptions
+from autoloader.engines.tolerance import FIRST_SHOWN
 from autoloader.errors import AutoloaderError, BadRecord, FileError
 from autoloader.model import UnknownFields
 from autoloader.scratch import full

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from autoloader.engines import tolerance
 from autoloader.engines.embedded.strict_json import blame
 from autoloader.model import LOAD_ID, LOADED_AT, SOURCE_FILE, SOURCE_MODIFIED_AT, OnBadRecord, Rejects
 from autoloader.scratch import room
@@ -115,15 +116,8 @@ class Rejecting:
 
     def exceeded(self, intake: Intake) -> str | None:
         """Why a file with so many bad records fails; None when it does not."""
-        count, total = intake.rejected, intake.rejected + intake.records
-        if self.over(intake):
-            allowed = f"max_bad_records allows {self.bad.most:,}"
-        elif self.bad.most_of_all is not None and count > self.bad.most_of_all * total:
-            allowed = f"max_bad_ratio allows {self.bad.most_of_all:g} of them"
-        else:
-            return None
-        first = "; ".join(message for _, message in intake.first_refused)
-        return f"{count:,} of {total:,} records are bad, and {allowed}; the first: {first}"
+        first = (message for _, message in intake.first_refused)
+        return tolerance.exceeded(self.bad, intake.rejected, intake.records, first)
 
     def adopt(self, path: Path, unit: str) -> None:
         """Rejects that were written to the spool as ``SPILLED`` says, without messages.
