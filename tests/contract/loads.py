@@ -17,7 +17,7 @@ from autoloader.lake.staged import allow_staging
 from autoloader.lake.tables import ensure_table, shape
 from autoloader.model import BadRecords, ClaimedFile, DataFile, FormatType, Made, Outcome, Rejects, UnknownFields
 from autoloader.schema.parse import parse_schema
-from autoloader.schema.table import RESCUED, PartitionField, TableShape
+from autoloader.schema.table import RESCUED, ROW, PartitionField, TableShape
 from autoloader.schema.types import Array, Column, DataType, Map, Scalar, Schema, Struct
 
 if TYPE_CHECKING:
@@ -71,6 +71,11 @@ def table_shape(schema: Schema, partition: Sequence[tuple[str, str]] = (), extra
         number((column.name,), column.type)
     fields = tuple(PartitionField(f"p_{column}_{at}", column, t) for at, (column, t) in enumerate(partition))
     return TableShape(Schema(columns), ids, fields)
+
+
+def added_columns(unknown: UnknownFields, options: Mapping[str, str]) -> list[Column]:
+    """Columns that settings of an ingestion add to its table."""
+    return [*([RESCUED] if unknown.keeps else []), *([ROW] if options.get("sourceRow") == "true" else [])]
 
 
 @dataclass
@@ -140,7 +145,7 @@ class Loads:
                 bad_records=facts.pop("bad_records", BadRecords()),
             ),
             "shape": table_shape(
-                all_columns(schema, paths), facts.pop("partition", ()), [RESCUED] if unknown.keeps else []
+                all_columns(schema, paths), facts.pop("partition", ()), added_columns(unknown, options)
             ),
             "store": self.store,
             "spool": spool,
@@ -195,7 +200,7 @@ class SparkLoads(Loads):
             partition = [_form(column, transform) for column, transform in facts.pop("partition", ())]
             columns = all_columns(parse_schema(ddl), facts.get("path_columns", ()))
             unknown = facts.get("unknown_fields", UnknownFields.IGNORE)
-            extra = [RESCUED] if unknown.keeps else []
+            extra = added_columns(unknown, facts.get("options", {}))
             made = ensure_table(self.catalog, self.namespace, name, columns, partition, extra=extra)
             facts["shape"] = shape(made)
             self.tables[f"lake.{self.namespace}.{name}"] = allow_staging(made)

@@ -9,10 +9,10 @@ import random
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-import contract_twin
 import duckdb
 import pytest
-from contract_twin import Refused
+from tests.reference import scalars as twin
+from tests.reference.scalars import Refused
 
 from autoloader.engines.embedded import values
 from autoloader.engines.embedded.sql import SESSION
@@ -59,7 +59,7 @@ def judged(
 
 def assert_same(duck: duckdb.DuckDBPyConnection, column_type: Scalar | Decimal, texts: Iterable[str]) -> None:
     for text, value, reason, alone, told in judged(duck, column_type, sorted(set(texts))):
-        expected = contract_twin.judge(column_type, text)
+        expected = twin.judge(column_type, text)
         found: object = Refused(reason) if reason else value
         if isinstance(found, decimal.Decimal):
             found = Fraction(found)

@@ -125,7 +125,7 @@ class CsvDialect:
         """The schema's column at each position of a file: the same name, or else the same but for case.
 
         Raises:
-            HeaderMismatch: a column is missing, or a name stands there twice.
+            HeaderMismatch: a column is missing, a name stands there twice, or two differ from a column by case alone.
         """
         names = [name or "" for name in header]
         twice = sorted(name for name, times in Counter(names).items() if name and times > 1)
@@ -133,6 +133,11 @@ class CsvDialect:
             raise HeaderMismatch(f"the header names {_listed(twice)} more than once: each name must stand there once")
         exact = {name for name in names if name in set(self.schema.names)}
         loose = {name.casefold(): name for name in self.schema.names if name not in exact}
+        folded = Counter(name.casefold() for name in names)
+        for fold, name in loose.items():
+            if folded[fold] > 1:
+                either = _listed([title for title in names if title.casefold() == fold])
+                raise HeaderMismatch(f"the header has {either}, each of which may be {_listed([name])}: rename one")
         found = [name if name in exact else loose.pop(name.casefold(), None) for name in names]
         missing = [name for name in self.schema.names if name not in found and name not in self.optional]
         if missing:

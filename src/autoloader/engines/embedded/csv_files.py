@@ -61,7 +61,7 @@ class CsvReader:
         at, line = start
         record = self._dialect.fields(text, at)
         if record is None:
-            raise self._broken(text, at, line)
+            raise self._broken(text[at:], line)
         if _UNDECODED.search(text, at, record[1]):
             raise _not_utf8(text[at : record[1]], line)
         columns = self._dialect.columns(record[0])
@@ -109,7 +109,8 @@ class CsvReader:
             if end is None:
                 self._hold(text, at, line, last=last)
                 return
-            yield self._broken(text, at, line) if record is None else self._record(record[0], text[at:end], line)
+            whole = text[at:end]
+            yield self._broken(whole, line) if record is None else self._record(record[0], whole, line)
             line += text.count("\n", at, end)
             at = end
 
@@ -117,7 +118,7 @@ class CsvReader:
         held = text[at:].encode(errors="surrogateescape")
         opens = self._dialect.options.quote
         if last or len(held) > RECORD_LIMIT_BYTES or not opens or held.count(opens.encode()) == 0:
-            raise self._broken(text, at, line)
+            raise self._broken(text[at:], line)
         self._held, self._held_line = held, line
 
     def _record(self, fields: list[Field], text: str, line: int) -> Found:
@@ -140,8 +141,8 @@ class CsvReader:
             record = joined(record, self._dialect.key, flat_text(rest, self._dialect.mode))
         return line, record, raw
 
-    def _broken(self, text: str, at: int, line: int) -> BadRecord:
-        raw = _told(text[at : at + RAW_BYTES].split("\n", maxsplit=1)[0])
+    def _broken(self, text: str, line: int) -> BadRecord:
+        raw = _told(text[:RAW_BYTES].removesuffix("\n").removesuffix("\r"))
         return malformed("a quote is broken or never closed", unit="line", number=line, raw=raw)
 
 

@@ -15,6 +15,7 @@ from autoloader.engines.embedded.strict_json import (
     canonical_or_bad,
     malformed,
     refuse_lone_surrogates,
+    too_deep,
 )
 from autoloader.engines.forms import RECORD_LIMIT_BYTES
 from autoloader.errors import BadRecord
@@ -136,13 +137,17 @@ class DocumentReader(Unscreened):
         try:
             try:
                 value, end = DECODER.raw_decode(self._text, self._at)
+                found = value
             except NotJson as error:
-                value, end = error, _LENIENT.raw_decode(self._text, self._at)[1]
+                found, end = _LENIENT.raw_decode(self._text, self._at)
+                value = error
         except json.JSONDecodeError as error:
             self._wait_or_refuse(f"{error.msg} after {error.pos - self._at} characters", ahead)
             return None
         except RecursionError:
             raise self._bad("it is nested too deeply") from None
+        if too_deep(self._text[self._at : end], found):
+            raise self._bad("it is nested too deeply")
         self._worth_a_try = 0
         return value, end
 

@@ -80,6 +80,7 @@ class NdjsonReader:
                     yield number, record, text
 
     def _record(self, raw: bytes, number: int) -> tuple[str, str]:
+        raw = raw.removesuffix(b"\r")
         try:
             text = raw.decode()
             record = parsed(text)

@@ -98,6 +98,7 @@ def _check_first_line(data: bytes, lines_before: int) -> None:
 
 def excerpt(raw: bytes | str) -> str:
     """The start of a record's text, 64 KiB of UTF-8 at most."""
-    data = raw[:RAW_BYTES]
+    # A few bytes more, so that a character is not cut in two before it is decoded.
+    data = raw[: RAW_BYTES + 4]
     shown = data if isinstance(data, str) else data.decode(errors="backslashreplace")
     return shown.encode(errors="backslashreplace")[:RAW_BYTES].decode(errors="ignore")

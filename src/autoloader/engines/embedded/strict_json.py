@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 UNKNOWN_FIELD = "unknown_field"
 """The reason code of a record with a field that the schema does not know, where that is refused."""
 
+DEEPEST = 200
+"""Objects and arrays within each other. A limit of our own: Python's depends on who calls, Spark's is another one."""
+
 _SHOWN = 100
 """Characters of a value that fit on a line."""
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -82,8 +85,26 @@ def parsed(text: str) -> Any:  # noqa: ANN401  JSON is any value
         raise NotJson(f"{error.msg.removesuffix(' at')} at character {error.pos + 1}") from None
     except RecursionError:
         raise NotJson("it is nested too deeply") from None
+    if too_deep(text, value):
+        raise NotJson("it is nested too deeply")
     refuse_lone_surrogates(text, value)
     return value
+
+
+def too_deep(text: str, value: object) -> bool:
+    """Whether more than ``DEEPEST`` objects and arrays are within each other.
+
+    Args:
+        text: that holds the value; few brackets in it are an answer already.
+        value: parsed.
+    """
+    if text.count("[") + text.count("{") <= DEEPEST:
+        return False
+    level = [value]
+    for _ in range(DEEPEST):
+        nested = [each for each in level if isinstance(each, (dict, list))]
+        level = [inner for each in nested for inner in (each.values() if isinstance(each, dict) else each)]
+    return any(isinstance(each, (dict, list)) for each in level)
 
 
 def refuse_lone_surrogates(text: str, value: object) -> None:

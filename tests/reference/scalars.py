@@ -126,7 +126,7 @@ def _binary(text: str) -> object:
     return found if base64.b64encode(found).decode() == text else Refused("not_base64")
 
 
-def _days(year: int, month: int, day: int) -> int | None:
+def days_of(year: int, month: int, day: int) -> int | None:
     """Days since 1970, also for the year 0, which Python's dates do not have: 400 years are always 146,097 days."""
     shift = 400 if year < 400 else 0
     try:
@@ -137,7 +137,7 @@ def _days(year: int, month: int, day: int) -> int | None:
 
 def _date(text: str) -> object:
     match = re.fullmatch(r"([0-9]{4})-([0-9]{2})-([0-9]{2})", text)
-    days = _days(*map(int, match.groups())) if match else None
+    days = days_of(*map(int, match.groups())) if match else None
     if days is None:
         return Refused("not_date")
     return days if days * DAY_US >= FIRST_US else Refused("out_of_range")
@@ -148,8 +148,8 @@ def _instant(text: str, column_type: Scalar) -> object:
     if not match:
         return Refused("not_timestamp")
     year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
-    zone_us = _offset_us(match[8])
-    days = _days(year, month, day)
+    zone_us = offset_us(match[8])
+    days = days_of(year, month, day)
     if zone_us is None:
         return Refused("not_timestamp")
     whole_time = hour < 24 and minute < 60 and second < 60
@@ -162,7 +162,7 @@ def _instant(text: str, column_type: Scalar) -> object:
     return instant if FIRST_US <= instant < AFTER_LAST_US else Refused("out_of_range")
 
 
-def _offset_us(zone: str | None) -> int | None:
+def offset_us(zone: str | None) -> int | None:
     if zone in (None, "Z"):
         return 0
     digits = zone[1:].replace(":", "")
