@@ -153,7 +153,7 @@ class FileUnreadable(FileError):  # noqa: N818
 
 
 class HeaderMismatch(FileError):  # noqa: N818
-    """A CSV header that lacks a column of the schema or names one twice."""
+    """A CSV header that lacks a column of the schema, names one twice, or in two ways that differ by case alone."""
 
 
 class TypeMismatch(FileError):  # noqa: N818

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.contract.loads import SparkLoads
 from tests.corpus import csv_cases, document_cases, ndjson_cases
 from tests.reference.agreement import by_engine, by_reference, differences
 
@@ -21,13 +22,33 @@ if TYPE_CHECKING:
 GROUPS = [*ndjson_cases.GROUPS, *csv_cases.GROUPS, *document_cases.GROUPS]
 
 
+STRICT_ON_SPARK = {"what is around lines"}
+"""Groups that Spark loads a second time, each bad record failing its file: the worker says which, as it does here."""
+
+
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
 def test_every_file_of_the_corpus_is_what_the_reference_says(loads: Any, put: Put, group: Group) -> None:
+    files = chosen(loads, group)
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(put, group.files.keys(), group.files.values()))
-    for tolerant in (True, False) if group.format_type in RECORD_BY_RECORD else (False,):
-        expected = by_reference(group.files, group.asked, tolerant=tolerant)
-        found = by_engine(loads, group.files, group.asked, tolerant=tolerant)
-        assert not (different := differences(expected, found, group.files)), "\n".join(
-            [f"{len(different)}", *different[:60]]
-        )
+        list(pool.map(put, files.keys(), files.values()))
+    for tolerant in policies(loads, group):
+        expected = by_reference(files, group.asked, tolerant=tolerant)
+        different = differences(expected, by_engine(loads, files, group.asked, tolerant=tolerant), files)
+        assert not different, "\n".join([f"{len(different)} files", *different[:60]])
+
+
+def chosen(loads: Any, group: Group) -> dict[str, bytes]:
+    """All files; on Spark, where each takes its time, not those that differ from another one by the last line end."""
+    return {
+        name: body
+        for name, body in group.bodies.items()
+        if not (isinstance(loads, SparkLoads) and name.endswith("-last"))
+    }
+
+
+def policies(loads: Any, group: Group) -> list[bool]:
+    """Whether bad records are tolerated, load for load."""
+    if group.format_type not in RECORD_BY_RECORD:
+        return [False]
+    strict = not isinstance(loads, SparkLoads) or group.name in STRICT_ON_SPARK
+    return [True, False] if strict else [True]

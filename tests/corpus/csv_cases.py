@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tests.corpus.groups import Group, named
+from tests.corpus.groups import Group, in_files, named
 from tests.corpus.ndjson_cases import BASE64, INSTANTS, NUMBERS, SCALARS, WORDS
+from tests.reference.reader import Asked
 
 from autoloader.model import FormatType, UnknownFields
 
@@ -53,7 +54,7 @@ NESTED: list[bytes | str] = [
 
 
 def _with_header(bodies: list[bytes | str], header: str) -> dict[str, bytes]:
-    """Each record in a file of its own, with a good one before and behind it where the last line ends."""
+    """Each record in a file of its own, once with a line end behind it and once without (``-last``)."""
     start = header.encode()
     return {
         name: start + body + (b"\n" if not body.endswith(b"\n") else b"") for name, body in named(*bodies).items()
@@ -70,13 +71,8 @@ def _values() -> dict[str, bytes]:
         quoted = '"' in text or "," in text or "\n" in text or "\r" in text or len(text) % 2
         field = '"' + text.replace('"', '""') + '"' if quoted else text
         lines.append(",".join(field if column == name else "" for column in columns))
-    chunks = [lines[at : at + 12] for at in range(0, len(lines), 12)]
-    head = ",".join(columns) + "\n"
-    return {
-        f"{at:03}": (head + "\n".join(chunk) + "\n").encode()
-        for at, chunk in enumerate(chunks)
-        if "\0" not in str(chunk)
-    }
+    readable = [line for line in lines if "\0" not in line]
+    return in_files(readable, Asked(FormatType.CSV, SCALARS), ",".join(columns) + "\n")
 
 
 IDS = "id BIGINT, s STRING"
@@ -93,9 +89,11 @@ GROUPS = [
           unknown=UnknownFields.RESCUE, options={"nullValue": "NA"}),
     Group(name="fields that nobody knew are refused", ddl="id BIGINT, name STRING", files=named(*KEPT), format_type=CSV,
           unknown=UnknownFields.FAIL),
-    Group(name="values in fields", ddl=SCALARS, files=_values(), format_type=CSV),
+    Group(name="values in fields", ddl=SCALARS, files=_values, format_type=CSV),
     Group(name="fields in another encoding", ddl=IDS, format_type=CSV, options={"encoding": "cp1252", "sourceRow": "true"},
           files=named(b"id,s\n1,Gr\xf6\xdfe\n", b"id,s\n1,\x80\n", b"id,s\n1,\x81\n", b'id,s\n1,"\xe4\n"\nx,\xe4\n', b"\xef\xbb\xbfid,s\n1,a\n")),
+    Group(name="fields in latin-1 by position", ddl="s STRING, n INT", format_type=CSV, options={"encoding": "latin-1", "header": "false"},
+          files=named(b"\xe4,1\n", b"\xef\xbb\xbf\xe4,1\n", b"\x85,1\n\xa0,2", b"PK\x03\x04,1\n", b'"\xe4\n",1\nx,y\n', b"Obj\x01,1\n", b"BZh9,1\n", b"\x1f\x9d,1\n")),
     Group(name="fields in UTF-16", ddl=IDS, format_type=CSV, options={"encoding": "utf-16"},
           files=named("id,s\n1,ä\n".encode("utf-16"), "id,s\nx,\U0001f600\n".encode("utf-16-be"), b"id,s\n1,a\n", "id,s\n1,a".encode("utf-16") + b"\n",
                       b"\xfe\xff" + 'id,s\n1,"a\nb"\n'.encode("utf-16-be"), b"", b"\xff\xfe", b"\xff\xfe\x00\xd8")),

@@ -29,7 +29,7 @@ AT_PATH: list[bytes | str] = [
 ]  # fmt: skip
 TEXTS: list[bytes | str] = [
     "", "\n", "\r\n", "\r", "a", "a\n", "a\r\n", "a\r", "a\rb", "a\r\r\n", "\n\na\n\n", "a\n b \n\tc", "\ufeffa\n", "\ufeff", "\ufeff\ufeffa", "a\n\ufeffb", "a\u2028b\u0085c\x0bd\x0ce", "\x1b[0m\x01\x7f", "é\U0001f600\uffff", '"quoted",\n{"n": 1}', "NULL\n\\N\n", b"\xff", b"ok\n\xc3\nok", b"\xed\xa0\x80", "\x00", "a\x00b", "a" * 5000 + "\x00\nb", "a" * 100_000,
-    b"\xef\xbb", "a\n" * 1000, "[", "{}", "PK\x03\x04", "\r\n\r\n", "a\n\r\n\rb\n\r", " ", "\t", "a\x1ab",
+    b"\xef\xbb", "a\n" * 1000, "[", "{}", "PK\x03\x04", "PK", "a\nPK\x03\x04", "PAR1", "LZIP", "Obj\x01", "Rar!\x1a\x07\x01", "Rar!", b"7z\xbc\xaf\x27\x1cx", '\x04"M\x18', "P*M\x18", "BZh9", "BZh91A", "BZh91B\nx", b"\x1f\x8b\x08", b"\x1f\x9dx", "\r\n\r\n", "a\n\r\n\rb\n\r", " ", "\t", "a\x1ab",
 ]  # fmt: skip
 ONE, TWO = b'{"b": 1}\n', b'{"b": 2}\n{"b": "x"}\n'
 
@@ -57,7 +57,23 @@ def _packed() -> dict[str, bytes]:
 
 
 MULTI, PATH = {"multiLine": "true"}, {"recordPath": "r.a"}
-ENCODED = named("a\u00e4\n".encode("latin-1"), b"\x80\x81\x9f\n", b"\xff\r\n\xfe", b"", b"\xef\xbb\xbfa\n", b"a\x00b\n")
+NOT_LATIN = [
+    b"\x1f\x8b\x08\x01",
+    b"\x1f\x9dx",
+    b"\x28\xb5\x2f\xfdx",
+    b"BZh91AY",
+    b"\xfd7zXZ\x01",
+    b"7z\xbc\xaf\x27\x1c",
+    b"PK\x03\x04",
+    b"Obj\x01",
+    gzip.compress(b"\xe4\n"),
+    PACKED["bzip2"](b"\xe4\n"),
+    PACKED["xz"](b"\xe4\n"),
+    zstd(b"\xe4\n"),
+]
+ENCODED = named(
+    *NOT_LATIN, "a\u00e4\n".encode("latin-1"), b"\x80\x81\x9f\n", b"\xff\r\n\xfe", b"", b"\xef\xbb\xbfa\n", b"a\x00b\n"
+)
 DDL = "b BIGINT, s STRING"
 TEXT = FormatType.TEXT
 GROUPS = [
@@ -72,6 +88,8 @@ GROUPS = [
     Group(name="plain text", ddl="line STRING", files=named(*TEXTS), format_type=TEXT),
     Group(name="numbered text", ddl="line STRING, n BIGINT", files=named(*TEXTS), format_type=TEXT, options={"lineNumber": "n"}),
     Group(name="text in latin-1", ddl="line STRING", files=ENCODED, format_type=TEXT, options={"encoding": "latin-1"}),
+    Group(name="documents in latin-1", ddl=DDL, options={**MULTI, "encoding": "latin-1"},
+          files=named(b'[{"s": "\xe9"}, {"b": "\xff"}]', b'\xef\xbb\xbf[{"b": 1}]', b'[{"s": "\xa0"}]\xa0', b'{"s": "\xc3\xa9"}{"s": "\x85"}')),
     Group(name="packed files", ddl="b BIGINT", files=_packed()),
     Group(name="lines in latin-1", ddl=DDL, options={"encoding": "iso-8859-1"},
           files=named(b'{"s": "\xe9"}\n{"b": "\xff"}\n', b'{"s": "\x85\xa0"}', b"\xa0{}", b'{"s": "\xc3\xa9"}', b'\xef\xbb\xbf{"b": 1}', b'{"\xe9": 1}')),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
-from tests.corpus.groups import Group, named
+from tests.corpus.groups import Group, in_files, named
+from tests.reference.reader import Asked
 
-from autoloader.model import UnknownFields
+from autoloader.model import FormatType, UnknownFields
 
 SCALARS = (
     "s STRING, i INT, b BIGINT, f FLOAT, d DOUBLE, n DECIMAL(10,2), w DECIMAL(38,10), q DECIMAL(3,3), o BOOLEAN, "
@@ -60,7 +61,7 @@ BASE64 = [
 
 
 def _scalar_files() -> dict[str, bytes]:
-    """One file for each text and each column that may care, between two good records."""
+    """A record for each text and each column that may care."""
     columns = [part.split()[0] for part in SCALARS.split(", ")]
     lines: list[str] = []
     lines += [f'{{"{name}": {number}}}' for number in NUMBERS.split() for name in columns]
@@ -69,9 +70,7 @@ def _scalar_files() -> dict[str, bytes]:
     lines += [json.dumps({"raw": text}, ensure_ascii=False) for text in BASE64]
     others = ["true", "false", "null", "[]", "{}", "[1]", '{"a": 1}', '["12"]']
     lines += [f'{{"{name}": {other}}}' for other in others for name in columns]
-    # A file for each kind of doubt: bad ones must not hide the others, and a thousand files would be slow to put.
-    chunks = [lines[at : at + 12] for at in range(0, len(lines), 12)]
-    return {f"{at:03}": ('{"s": "first"}\n' + "\n".join(chunk) + "\n").encode() for at, chunk in enumerate(chunks)}
+    return in_files(lines, Asked(FormatType.JSON, SCALARS))
 
 
 def _good_scalar_files() -> dict[str, bytes]:
@@ -188,7 +187,7 @@ def _pattern_files() -> dict[str, bytes]:
 
 
 GROUPS = [
-    Group(name="every text of every type", ddl=SCALARS, files=_scalar_files()),
+    Group(name="every text of every type", ddl=SCALARS, files=_scalar_files),
     Group(name="numbers in files of their own", ddl="s STRING, b BIGINT, d DOUBLE, n DECIMAL(10,2)", files=_good_scalar_files()),
     Group(name="what is and is not JSON", ddl="b BIGINT, i INT, s STRING", files=named(*SYNTAX)),
     Group(name="what is around lines", ddl="b BIGINT, s STRING", files=named(*FRAMES)),

@@ -32,7 +32,8 @@ def by_reference(files: Mapping[str, bytes], asked: Asked, *, tolerant: bool) ->
 
 
 def _said(answer: Answer, asked: Asked) -> Said:
-    rows = sorted(row_text(row, columns_of(asked)) for row in answer.rows)
+    columns = columns_of(asked)
+    rows = sorted(row_text(row, columns) for row in answer.rows)
     rejects = sorted(((r.line, r.column, r.reason, cut(r.raw)) for r in answer.rejects), key=repr)
     first = None if answer.first is None else (answer.first.line, answer.first.column, answer.first.reason)
     return answer.failed, first, [] if answer.failed else rows, [] if answer.failed else rejects
@@ -55,8 +56,9 @@ def by_engine(loads: Any, files: Mapping[str, bytes], asked: Asked, *, tolerant:
     )
     start = len(f"s3://landing/{loads.landing.prefix}")
     rows: dict[str, list[str]] = {name: [] for name in files}
+    columns = columns_of(asked)
     for row in result.rows:
-        rows[row["_source_file"][start:]].append(row_text(row, columns_of(asked)))
+        rows[row["_source_file"][start:]].append(row_text(row, columns))
     rejects: dict[str, list[Said]] = {name: [] for name in files}
     for bad in result.rejects:
         rejects[bad["_source_file"][start:]].append((bad["line"], bad["column_name"], bad["reason"], bad["raw"]))

@@ -29,11 +29,13 @@ def content(data: bytes, encoding: str = "utf-8") -> bytes:
         Unreadable: broken compression, another format, another encoding, or plainly no text.
     """
     plain = unpacked(data)
-    if plain.startswith((b"PK\x03\x04", b"PAR1\x15\x04", b"\x04\x22\x4d\x18", b"\xff\x06\x00\x00sNaPpY", b"Obj\x01")):
+    if plain.startswith(_OTHERS):
         raise Unreadable("another format")
     name = codecs.lookup(encoding).name
     if name == "utf-16" and plain and not plain.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise Unreadable("no byte order mark, so nobody knows the order")
+    if "a".encode(name) == b"a":
+        plain = plain.removeprefix(codecs.BOM_UTF8)
     if name != "utf-8":
         try:
             plain = plain.decode(encoding).encode()
@@ -41,7 +43,7 @@ def content(data: bytes, encoding: str = "utf-8") -> bytes:
             raise Unreadable("another encoding") from None
     if b"\0" in plain[:LOOKED_AT]:
         raise Unreadable("binary")
-    return plain.removeprefix(codecs.BOM_UTF8)
+    return plain if name == "utf-8" else plain.removeprefix(codecs.BOM_UTF8)
 
 
 def unpacked(data: bytes) -> bytes:
@@ -84,6 +86,11 @@ def _unzstd(data: bytes) -> bytes:
     return found
 
 
+_OTHERS = (
+    b"PK\x03\x04", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"\xff\x06\x00\x00sNaPpY", b"\x04\x22\x4d\x18", b"\x1f\x9d",
+    b"Obj\x01",
+)  # fmt: skip
+"""Of archives, of compressions that are not read, of Avro. Letters alone (PAR1) may begin a text."""
 _BY_MAGIC: list[tuple[bytes, Callable[[bytes], bytes]]] = [
     (b"\x1f\x8b\x08", gzip.decompress),
     (b"\x28\xb5\x2f\xfd", _unzstd),

@@ -11,6 +11,7 @@ _BLANKS = re.compile(r"[ \t\r\n]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _WORD = re.compile(r"-?[A-Za-z]+")
 _PLAIN = re.compile(r'[^"\\\x00-\x1f]+')
+_HALF = re.compile("[\ud800-\udfff]")
 _HEX = re.compile(r"[0-9a-fA-F]{4}")
 _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _LITERALS = {"true": True, "false": False, "null": None}
@@ -156,12 +157,14 @@ class Scanner:
 
     def _whole(self, text: str) -> str:
         """Halves of surrogate pairs put together; one that is alone is a flaw."""
+        if not _HALF.search(text):
+            return text
         joined = re.sub(
             "[\ud800-\udbff][\udc00-\udfff]",
             lambda pair: chr(0x10000 + ((ord(pair[0][0]) - 0xD800) << 10) + ord(pair[0][1]) - 0xDC00),
             text,
         )
-        if re.search("[\ud800-\udfff]", joined):
+        if _HALF.search(joined):
             self.flaws.append("half a surrogate pair")
         return joined
 

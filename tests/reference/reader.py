@@ -5,6 +5,7 @@ It shares no code with the engines, so that the three can be compared. Only the 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,9 @@ class Found:
     row: dict[str, object] | Reject
 
 
+_schema = functools.cache(parse_schema)
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """How files are read: the settings of an ingestion."""
@@ -76,7 +80,7 @@ class Asked:
 
     @property
     def schema(self) -> Schema:
-        return parse_schema(self.ddl)
+        return _schema(self.ddl)
 
     def flag(self, name: str, *, default: bool = False) -> bool:
         return self.options.get(name, str(default)).lower() == "true"

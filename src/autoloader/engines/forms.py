@@ -25,3 +25,7 @@ FIRST_DAY, LAST_DAY, DAY_AFTER_LAST = "0001-01-01", "9999-12-31", "10000-01-01"
 
 RECORD_LIMIT_BYTES = 16 * 1024**2
 """The longest record that is taken, whatever the format."""
+
+DEEPEST = 200
+"""So many objects and arrays of JSON may be within each other. A limit of our own: Python's hangs on who calls, and
+Spark's is another one."""

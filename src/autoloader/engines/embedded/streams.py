@@ -32,6 +32,9 @@ def text(stream: Iterator[bytes], encoding: str | None = None, *, most_times: in
     head, rest = peeked(unpacked(stream, most_times), _LOOKED_AT_BYTES)
     refuse_other_formats(head)
     if encoding and codecs.lookup(encoding).name != "utf-8":
+        if "a".encode(encoding) == b"a":
+            # Nobody begins a text with these characters; Spark passes over them as well.
+            head = head.removeprefix(codecs.BOM_UTF8)
         head, rest = peeked(_recoded(itertools.chain([head], rest), encoding), _LOOKED_AT_BYTES)
     if b"\0" in head[:_LOOKED_AT_BYTES]:
         raise FileUnreadable("the file is binary, or text in another encoding than UTF-8: check format and encoding")

@@ -12,6 +12,7 @@ from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from autoloader.engines.embedded.streams import excerpt
+from autoloader.engines.forms import DEEPEST
 from autoloader.errors import BadRecord
 from autoloader.schema.types import Array, Column, DataType, Map, Struct
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 UNKNOWN_FIELD = "unknown_field"
 """The reason code of a record with a field that the schema does not know, where that is refused."""
-
-DEEPEST = 200
-"""Objects and arrays within each other. A limit of our own: Python's depends on who calls, Spark's is another one."""
 
 _SHOWN = 100
 """Characters of a value that fit on a line."""

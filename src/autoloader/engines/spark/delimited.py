@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from autoloader.engines.forms import RECORD_LIMIT_BYTES
+from autoloader.engines.spark.plain_text import in_another_format
 from autoloader.engines.spark.sql import either, literal, matches
 from autoloader.schema.types import Decimal, Scalar
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from autoloader.schema.types import Schema
 
 _BOM = "\ufeff"
+_RECODED_BOM = _BOM.encode().decode("latin-1")
 
 
 def fits(schema: Schema) -> bool:
@@ -39,7 +41,8 @@ def from_texts(
         wary: a column that the schema does not know makes a file doubtful.
     """
     kept = f"filter(split(value, '\\n', -1), each -> {_is_record('each', options)})"
-    unsure = f"NOT is_valid_utf8(value) OR instr(value, '\\0') > 0 OR left(value, 1) = {literal(_BOM)}"
+    marked = f"left(value, 1) = {literal(_BOM)} OR left(value, 3) = {literal(_RECODED_BOM)}"
+    unsure = f"NOT is_valid_utf8(value) OR instr(value, '\\0') > 0 OR {marked} OR {in_another_format('value')}"
     files = texts.selectExpr("path", "modified_at", f"({unsure}) AS odd", f"{kept} AS kept")
     if not options.header:
         return _numbered(files.selectExpr("path", "modified_at", "odd", "explode(kept) AS line"), options, schema)
@@ -59,7 +62,8 @@ def from_texts(
 
 def from_lines(lines: DataFrame, options: CsvOptions, schema: Schema) -> DataFrame:
     """The same from ``value``, a line a row, without a header."""
-    unsure = f"NOT is_valid_utf8(value) OR instr(value, '\\0') > 0 OR instr(value, {literal(_BOM)}) > 0"
+    marked = f"instr(value, {literal(_BOM)}) > 0"
+    unsure = f"NOT is_valid_utf8(value) OR instr(value, '\\0') > 0 OR {marked} OR {in_another_format('value')}"
     kept = lines.where(_is_record("value", options))
     return _numbered(kept.selectExpr("path", "modified_at", f"({unsure}) AS odd", "value AS line"), options, schema)
 

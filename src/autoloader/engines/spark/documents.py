@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from autoloader.engines.forms import RECORD_LIMIT_BYTES
+from autoloader.engines.forms import DEEPEST, RECORD_LIMIT_BYTES
 from autoloader.engines.spark import ndjson, unknown, values
 from autoloader.engines.spark.sql import either, literal, matches, quote
 
@@ -84,6 +84,8 @@ def _doubtful(schema: Schema, *, wary: bool) -> str:
         f"octet_length(value) <= {RECORD_LIMIT_BYTES}",
         "is_valid_utf8(value)",
         f"NOT ({ndjson.lone_surrogates()})",
+        # One is the array of the records.
+        f"NOT ({ndjson.deep('whole', DEEPEST + 1)})",
         "try_parse_json(concat('[', whole, ']')) IS NOT NULL",
     ]
     digits = [f"NOT value RLIKE {literal(ndjson.MANY_DIGITS)}"] if ndjson.may_round(schema) else []

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from autoloader.engines.forms import RECORD_LIMIT_BYTES
+from autoloader.engines.forms import DEEPEST, RECORD_LIMIT_BYTES
 from autoloader.engines.spark import unknown, values
 from autoloader.engines.spark.plain_lines import is_plain
 from autoloader.engines.spark.sql import either, literal, matches, quote
@@ -38,17 +38,23 @@ BY_A_DOUBLE = r'-?[0-9]+\.[0-9]+(?:E-?[0-9]+)?|"-?Infinity"'
 """How a number reads that went through a double."""
 
 _MINUS_ZERO = r"[:,\[ \t]-0"
+_NO_BRACKET = r'"[^"\\]*+(?:\\[\s\S][^"\\]*+)*+"|[^\[\]{}"]++'
+"""A string, or what stands between strings."""
 _HIDES_A_KEY = (" :", "\t:", "\r:", "\n:")
 
 
 def parsed(lines: DataFrame, schema: Schema, options: ValueOptions) -> DataFrame:
     """``lines`` (with ``value``) with what came of each: ``t``, typed, where it is ``plain``, else ``j``, its texts."""
     wrapped = """concat('{"r":', value, ',"e":true}')"""
+    kind, plain = type_ddl(Struct(schema.columns)), is_plain(schema, options)
     typed, texts = (
-        f"from_json({wrapped}, {literal(f'r {kind}, e BOOLEAN, c STRING')}, {OPTIONS})"
-        for kind in (type_ddl(Struct(schema.columns)), record_type(schema))
+        f"from_json({wrapped}, {literal(f'r {each}, e BOOLEAN, c STRING')}, {OPTIONS})"
+        for each in (kind, record_type(schema))
     )
-    known = lines.selectExpr("*", f"{is_plain(schema, options)} AS plain")
+    known = lines.selectExpr("*", f"{plain} AS plain")
+    if plain == "false":
+        # Not even asked: there are types that the parser refuses.
+        typed = f"CAST(NULL AS STRUCT<r: {kind}, e: BOOLEAN, c: STRING>)"
     return known.selectExpr("*", f"CASE WHEN plain THEN {typed} END AS t", f"CASE WHEN NOT plain THEN {texts} END AS j")
 
 
@@ -95,9 +101,21 @@ def _unsure(unique: str | None, strange: str) -> str:
         f"octet_length(value) <= {RECORD_LIMIT_BYTES}",
         "is_valid_utf8(value)",
         f"NOT ({lone_surrogates()})",
+        f"NOT ({deep('value', DEEPEST)})",
         strict if unique is None else f"CASE WHEN {unique} THEN true ELSE {strict} END",
     ]
     return f"NOT coalesce({' AND '.join(good)}, false)"
+
+
+def deep(text: str, most: int) -> str:
+    """SQL: more objects and arrays than this are within each other; few brackets are an answer already."""
+    brackets = f"regexp_replace({text}, {literal(_NO_BRACKET)}, '')"
+    step = "CASE WHEN mark IN ('[', '{') THEN 1 WHEN mark = '' THEN 0 ELSE -1 END"
+    merge = f"named_struct('now', at.now + {step}, 'most', greatest(at.most, at.now + {step}))"
+    start = "named_struct('now', 0, 'most', 0)"
+    levels = f"aggregate(split({brackets}, ''), {start}, (at, mark) -> {merge}, at -> at.most)"
+    many = f"length({text}) - length(translate({text}, '[{{', '')) > {most}"
+    return f"CASE WHEN {many} THEN {levels} > {most} ELSE false END"
 
 
 def lone_surrogates() -> str:

@@ -56,7 +56,9 @@ def is_plain(schema: Schema, options: ValueOptions) -> str:
     leaves = [leaf for column in schema.columns for leaf in _leaves(column.type)]
     formats = {Scalar.DATE: options.date_format, Scalar.TIMESTAMP: options.timestamp_format}
     formats[Scalar.TIMESTAMP_NTZ] = options.timestamp_format
-    told = all(not isinstance(leaf, Scalar) or (leaf in _FORMS and formats.get(leaf) is None) for leaf in leaves)
+    told = all(map(_has_text_keys, leaves)) and all(
+        not isinstance(leaf, Scalar) or (leaf in _FORMS and formats.get(leaf) is None) for leaf in leaves
+    )
     if len(leaves) > _MOST_LEAVES or not told or not all(map(_writes_as_it_is, _names(schema.columns))):
         return "false"
     line = rf"{_object(schema.columns)}\r?"
@@ -109,6 +111,19 @@ def _leaves(column_type: DataType) -> Iterator[DataType]:
             yield from _leaves(element)
         case _:
             yield column_type
+
+
+def _has_text_keys(column_type: DataType) -> bool:
+    """Of maps at any depth: Spark's parser refuses to read others."""
+    match column_type:
+        case Map(key, value):
+            return key is Scalar.STRING and _has_text_keys(value)
+        case Array(element):
+            return _has_text_keys(element)
+        case Struct(columns):
+            return all(_has_text_keys(column.type) for column in columns)
+        case _:
+            return True
 
 
 def _writes_as_it_is(name: str) -> bool:
