@@ -37,19 +37,30 @@ MANY_DIGITS = "[0-9.]{17}"
 BY_A_DOUBLE = r'-?[0-9]+\.[0-9]+(?:E-?[0-9]+)?|"-?Infinity"'
 """How a number reads that went through a double."""
 
+_NOT_BLANK = "(startswith(value, '{') OR btrim(value, ' \\t\\r') <> '')"
 _MINUS_ZERO = r"[:,\[ \t]-0"
 _HIDES_A_KEY = (" :", "\t:", "\r:", "\n:")
 
 
-def parsed(lines: DataFrame, schema: Schema, options: ValueOptions) -> DataFrame:
-    """``lines`` (with ``value``) with what came of each: ``t``, typed, where it is ``plain``, else ``j``, its texts."""
+def parsed(lines: DataFrame, schema: Schema, options: ValueOptions, *, begun: bool) -> DataFrame:
+    """``lines`` with what comes of each ``value``: ``t``, typed, where it is ``plain``, else ``j``, its texts.
+
+    Args:
+        lines: with ``value``.
+        begun: they also have ``t``; those in which it is not NULL have no ``value``, and are done.
+    """
     wrapped = """concat('{"r":', value, ',"e":true}')"""
     typed, texts = (
         f"from_json({wrapped}, {literal(f'r {kind}, e BOOLEAN, c STRING')}, {OPTIONS})"
         for kind in (type_ddl(Struct(schema.columns)), record_type(schema))
     )
-    known = lines.selectExpr("*", f"{is_plain(schema, options)} AS plain")
-    return known.selectExpr("*", f"CASE WHEN plain THEN {typed} END AS t", f"CASE WHEN NOT plain THEN {texts} END AS j")
+    lines = lines.where(f"t IS NOT NULL OR {_NOT_BLANK}" if begun else _NOT_BLANK)
+    plain, typed = is_plain(schema, options), f"CASE WHEN plain THEN {typed} END"
+    if begun:
+        plain, typed = f"t IS NOT NULL OR {plain}", f"coalesce(t, {typed})"
+    known = lines.selectExpr("*", f"{plain} AS plain")
+    carried = ("path", "modified_at", "value", "plain")
+    return known.selectExpr(*carried, f"{typed} AS t", f"CASE WHEN NOT plain THEN {texts} END AS j")
 
 
 def record_type(schema: Schema) -> str:
