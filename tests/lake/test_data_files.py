@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import math
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,7 @@ from decimal import Decimal as Number
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,7 +18,7 @@ from pyiceberg.schema import Schema as IcebergSchema
 from pyiceberg.types import LongType, NestedField
 
 from autoloader.errors import CatalogUnavailable, TableMismatch
-from autoloader.lake.data_files import Uploader, load_location
+from autoloader.lake.data_files import Uploader, files_below, load_location
 from autoloader.lake.publish import Change, publish
 from autoloader.lake.tables import ensure_table, shape
 from autoloader.model import DataFile
@@ -278,3 +280,21 @@ def test_a_storage_that_is_away_is_told_as_something_to_try_again(events: Events
         Uploader(table, load_id).upload(DataFile(location=path, records=1))
 
     assert path.exists()
+
+
+def test_a_table_that_is_loaded_again_and_again_opens_no_more_files_each_time(events: Events) -> None:
+    process = psutil.Process()
+
+    def load() -> int:
+        table = events.again().table
+        assert files_below(table, table.location())
+        assert table.io.new_input(table.metadata_location).exists()
+        return process.num_fds()
+
+    gc.disable()
+    try:
+        first, *others = [load() for _ in range(20)]
+    finally:
+        gc.enable()
+
+    assert max(others) <= first + 4, "what the first loads opened is used by all of them"

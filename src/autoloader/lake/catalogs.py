@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from pyiceberg.catalog import load_catalog
 from pyiceberg.catalog.rest import RestCatalog
+from pyiceberg.io import PY_IO_IMPL
 from pyiceberg.utils.config import Config
 from requests.adapters import HTTPAdapter
 from sqlalchemy.exc import ArgumentError
 from urllib3.util import Retry
 
 from autoloader.errors import CatalogMisconfigured, UsageError
+from autoloader.lake import filesystems
 from autoloader.lake.answers import translated
 
 if TYPE_CHECKING:
@@ -93,6 +95,7 @@ def _properties(name: str, catalogs: Mapping[str, Mapping[str, str]]) -> dict[st
     properties = dict(given)
     # Without every snapshot in the metadata an earlier load would look as if it had never landed.
     properties["snapshot-loading-mode"] = "all"
+    properties.setdefault(PY_IO_IMPL, filesystems.IMPLEMENTATION)
     if _is_rest(properties) and "credential" in properties and not properties.get("rest.sigv4-enabled"):
         properties.setdefault("oauth2-server-uri", f"{str(properties['uri']).rstrip('/')}/v1/oauth/tokens")
     return properties

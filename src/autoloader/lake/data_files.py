@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import pyarrow.parquet as pq
 from pyarrow.fs import FileSelector, FileType
-from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.partitioning import partition_record_value
 from pyiceberg.typedef import Record
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
@@ -16,6 +15,7 @@ from tenacity.wait import wait_random_exponential
 
 from autoloader.errors import CatalogUnavailable, TableMismatch
 from autoloader.lake.answers import translated
+from autoloader.lake.filesystems import file_system
 from autoloader.lake.footers import entry
 from autoloader.lake.partitions import is_void
 from autoloader.lake.snapshots import landed_in, refreshed
@@ -200,9 +200,7 @@ def files_below(table: Table, folder: str) -> list[str]:
 
 
 def _listed(table: Table, folder: str) -> Iterator[str]:
-    # FileIO has no listing of its own; pyarrow's takes the same properties, whichever FileIO the table uses.
-    scheme, bucket, path = PyArrowFileIO.parse_location(folder, table.io.properties)
-    files = PyArrowFileIO(table.io.properties).fs_by_scheme(scheme, bucket)
+    files, path = file_system(table, folder)
     for info in files.get_file_info(FileSelector(path, recursive=True, allow_not_found=True)):
         if info.type == FileType.File:
             yield folder + info.path.removeprefix(path)

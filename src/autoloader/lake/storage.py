@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyarrow.fs import FileSelector, FileType
-from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.manifest import ManifestContent
 
 from autoloader.lake.answers import translated
 from autoloader.lake.data_files import REWRITTEN, loads_location
+from autoloader.lake.filesystems import file_system
 from autoloader.lake.whose import entries_of, manifests_at
 
 if TYPE_CHECKING:
@@ -44,9 +44,7 @@ class Storage:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._root = loads_location(table).rstrip("/")
-        # FileIO has no listing of its own; pyarrow's takes the same properties, whichever FileIO the table uses.
-        scheme, bucket, _ = PyArrowFileIO.parse_location(self._root, table.io.properties)
-        self._files = PyArrowFileIO(table.io.properties).fs_by_scheme(scheme, bucket)
+        self._files, _ = file_system(table, self._root)
 
     def below_loads(self) -> Iterator[list[Stored]]:
         """The files of every load, folder by folder.
@@ -90,7 +88,7 @@ class Storage:
             return self._files.get_file_info(selector)
 
     def _path(self, location: str) -> str:
-        return PyArrowFileIO.parse_location(location, self._table.io.properties)[2]
+        return file_system(self._table, location)[1]
 
 
 def referred_to(table: Table, snapshots: Sequence[Snapshot]) -> Iterator[list[str]]:

@@ -37,25 +37,39 @@ MANY_DIGITS = "[0-9.]{17}"
 BY_A_DOUBLE = r'-?[0-9]+\.[0-9]+(?:E-?[0-9]+)?|"-?Infinity"'
 """How a number reads that went through a double."""
 
+_NOT_BLANK = "(startswith(value, '{') OR btrim(value, ' \\t\\r') <> '')"
 _MINUS_ZERO = r"[:,\[ \t]-0"
 _NO_BRACKET = r'"[^"\\]*+(?:\\[\s\S][^"\\]*+)*+"|[^\[\]{}"]++'
 """A string, or what stands between strings."""
 _HIDES_A_KEY = (" :", "\t:", "\r:", "\n:")
 
 
-def parsed(lines: DataFrame, schema: Schema, options: ValueOptions) -> DataFrame:
-    """``lines`` (with ``value``) with what came of each: ``t``, typed, where it is ``plain``, else ``j``, its texts."""
+def parsed(lines: DataFrame, schema: Schema, options: ValueOptions, *, begun: bool) -> DataFrame:
+    """``lines`` with what comes of each ``value``: ``t``, typed, where it is ``plain``, else ``j``, its texts.
+
+    Args:
+        lines: with ``value``.
+        begun: they also have ``t``; those in which it is not NULL have no ``value``, and are done.
+    """
     wrapped = """concat('{"r":', value, ',"e":true}')"""
     kind, plain = type_ddl(Struct(schema.columns)), is_plain(schema, options)
     typed, texts = (
         f"from_json({wrapped}, {literal(f'r {each}, e BOOLEAN, c STRING')}, {OPTIONS})"
         for each in (kind, record_type(schema))
     )
+    # Not even asked where no line is plain: there are types that the parser refuses.
+    typed = no_record(kind) if plain == "false" else f"CASE WHEN plain THEN {typed} END"
+    lines = lines.where(f"t IS NOT NULL OR {_NOT_BLANK}" if begun else _NOT_BLANK)
+    if begun:
+        plain, typed = f"t IS NOT NULL OR {plain}", f"coalesce(t, {typed})"
     known = lines.selectExpr("*", f"{plain} AS plain")
-    if plain == "false":
-        # Not even asked: there are types that the parser refuses.
-        typed = f"CAST(NULL AS STRUCT<r: {kind}, e: BOOLEAN, c: STRING>)"
-    return known.selectExpr("*", f"CASE WHEN plain THEN {typed} END AS t", f"CASE WHEN NOT plain THEN {texts} END AS j")
+    carried = ("path", "modified_at", "value", "plain")
+    return known.selectExpr(*carried, f"{typed} AS t", f"CASE WHEN NOT plain THEN {texts} END AS j")
+
+
+def no_record(kind: str) -> str:
+    """SQL of what ``from_json`` gives for no text, with ``r`` of this type."""
+    return f"CAST(NULL AS STRUCT<r: {kind}, e: BOOLEAN, c: STRING>)"
 
 
 def record_type(schema: Schema) -> str:

@@ -20,7 +20,7 @@ from autoloader.engines.options import (
     XmlOptions,
     parse_options,
 )
-from autoloader.engines.spark import delimited, documents, ndjson, plain_text
+from autoloader.engines.spark import delimited, documents, ndjson, plain_text, whole_lines
 from autoloader.engines.spark.keys import KeyColumns
 from autoloader.engines.spark.parquet import ParquetReader
 from autoloader.engines.spark.sources import files_of
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from autoloader.model import ClaimedFile
     from autoloader.schema.types import Schema
 
-_NOT_BLANK = "startswith(value, '{') OR btrim(value, ' \\t\\r') <> ''"
 _WHOLE_BYTES = RECORD_LIMIT_BYTES
 _WHOLE_COMPRESSED_BYTES = 2 * 1024**2
 _DECODED = {"utf-8": "value", "iso8859-1": "decode(CAST(value AS BINARY), 'ISO-8859-1') AS value"}
@@ -69,6 +68,8 @@ def reader(work: Work) -> Reader | None:
             return ParquetReader(work)
         case JsonOptions(multi_line=True):
             return _Texts(work, options, whole=True)
+        case JsonOptions():
+            return _Texts(work, options, whole=whole_lines.small(work.files))
         case CsvOptions():
             return _Texts(work, options, whole=options.header or options.encoding != "utf-8")
         case _:
@@ -130,7 +131,8 @@ class _Texts:
                 records = documents.elements(texts, schema, wary=self._wary)
                 doubt = documents.suspicious(schema)
             case _:
-                records, record, ready = ndjson.parsed(texts.where(_NOT_BLANK), schema, options), "j.r", "t.r"
+                lines = whole_lines.lines(texts, schema, options) if self._whole else texts
+                records, record, ready = ndjson.parsed(lines, schema, options, begun=self._whole), "j.r", "t.r"
                 doubt = ndjson.suspicious(schema, wary=self._wary)
         return judged(records, self._work, options, self._keys, record=record, suspicious=doubt, ready=ready)
 
