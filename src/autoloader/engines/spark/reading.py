@@ -24,7 +24,7 @@ from autoloader.engines.spark import delimited, documents, ndjson, plain_text, w
 from autoloader.engines.spark.keys import KeyColumns
 from autoloader.engines.spark.parquet import ParquetReader
 from autoloader.engines.spark.sources import files_of
-from autoloader.engines.spark.statement import judged
+from autoloader.engines.spark.statement import judged, judged_unless_plain
 from autoloader.model import UnknownFields
 
 if TYPE_CHECKING:
@@ -117,24 +117,25 @@ class _Texts:
         found = files_of(read, source)
         texts = found.selectExpr("path", "modified_at", _DECODED[self._options.encoding])
         schema, options, optional = self._work.reading.schema, self._options, self._work.reading.optional
-        record, ready = "r", None
         match options:
+            case JsonOptions(multi_line=False):
+                lines = whole_lines.lines(texts, schema, options) if self._whole else texts
+                parsed = ndjson.parsed(lines, schema, options, begun=self._whole)
+                doubt, corrupt = ndjson.suspicious(schema, wary=self._wary), ndjson.corrupt(schema)
+                return judged_unless_plain(parsed, self._work, options, self._keys, suspicious=doubt, corrupt=corrupt)
+            case JsonOptions():
+                records = documents.elements(texts, schema, wary=self._wary)
+                doubt = documents.suspicious(schema)
             case CsvOptions() if self._whole:
                 records = delimited.from_texts(texts, options, schema, optional, wary=self._wary)
                 doubt = delimited.suspicious(options)
             case CsvOptions():
                 records, doubt = delimited.from_lines(texts, options, schema), delimited.suspicious(options)
             case TextOptions():
-                records = plain_text.records(texts, text_column(options, schema))
-                doubt = plain_text.suspicious()
-            case JsonOptions(multi_line=True):
-                records = documents.elements(texts, schema, wary=self._wary)
-                doubt = documents.suspicious(schema)
+                records, doubt = plain_text.records(texts, text_column(options, schema)), plain_text.suspicious()
             case _:
-                lines = whole_lines.lines(texts, schema, options) if self._whole else texts
-                records, record, ready = ndjson.parsed(lines, schema, options, begun=self._whole), "j.r", "t.r"
-                doubt = ndjson.suspicious(schema, wary=self._wary)
-        return judged(records, self._work, options, self._keys, record=record, suspicious=doubt, ready=ready)
+                raise AssertionError(options)
+        return judged(records, self._work, options, self._keys, record="r", suspicious=doubt)
 
 
 def _small(file: ClaimedFile) -> bool:

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from autoloader.engines.spark.ndjson import OPTIONS, no_record
+from autoloader.engines.spark.ndjson import from_json, typed_record
 from autoloader.engines.spark.plain_lines import are_plain
-from autoloader.engines.spark.sql import literal
-from autoloader.schema.printing import type_ddl
-from autoloader.schema.types import Array, Struct
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,27 +36,20 @@ def small(files: Sequence[ClaimedFile]) -> bool:
 
 def lines(texts: DataFrame, schema: Schema, options: ValueOptions) -> DataFrame:
     """The lines of ``texts`` (with ``value``): with ``t``, as ``ndjson.parsed`` has it, or ``value``, the text."""
-    record, plain = Struct(schema.columns), are_plain(schema, options)
-    array = literal(f"r {type_ddl(Array(record))}, e BOOLEAN, c STRING")
+    record, plain = typed_record(schema), are_plain(schema, options)
     joined = r"""concat('{"r":[', replace(rtrim('\n', value), '\n', ','), '],"e":true}')"""
-    whole = no_record(type_ddl(Array(record)))
+    # As in ``ndjson.parsed``: some types the parser refuses to be asked for.
+    whole = f"CAST(NULL AS STRUCT<r: ARRAY<{record}>, e: BOOLEAN, c: STRING>)"
     if plain != "false":
-        whole = f"CASE WHEN {plain} THEN from_json({joined}, {array}, {OPTIONS}) END"
-    parsed = texts.selectExpr(
-        "path",
-        "modified_at",
-        "value",
-        f"{whole} AS f",
-    )
-    at_once = (
-        "named_struct('t', named_struct('r', x, 'e', true, 'c', CAST(NULL AS STRING)), 'value', CAST(NULL AS STRING))"
-    )
-    by_line = f"named_struct('t', {no_record(type_ddl(record))}, 'value', x)"
-    sure = f"f.c IS NULL AND f.e AND size(f.r) = {_LINES}"
+        whole = f"CASE WHEN {plain} THEN {from_json(joined, f'r ARRAY<{record}>, e BOOLEAN', 'c')} END"
+    parsed = texts.selectExpr("path", "modified_at", "value", f"{whole} AS whole")
+    at_once = "named_struct('t', x, 'value', CAST(NULL AS STRING))"
+    by_line = f"named_struct('t', CAST(NULL AS {record}), 'value', x)"
+    sure = f"whole.c IS NULL AND whole.e AND size(whole.r) = {_LINES}"
     # To cut a text Spark decodes it, and what is no UTF-8 would be lost: such a text is one line, which is bad.
     cut = r"CASE WHEN is_valid_utf8(value) THEN split(value, '\n') ELSE array(value) END"
     return parsed.selectExpr(
         "path",
         "modified_at",
-        f"inline(CASE WHEN {sure} THEN transform(f.r, x -> {at_once}) ELSE transform({cut}, x -> {by_line}) END)",
+        f"inline(CASE WHEN {sure} THEN transform(whole.r, x -> {at_once}) ELSE transform({cut}, x -> {by_line}) END)",
     )
