@@ -12,7 +12,7 @@ WATCHED := $(if $(COVERAGE),--cov --cov-report=term)
 SPARK_CAN := $(and $(shell command -v java),$(shell command -v mvn))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup spark demo test search chaos crowd soak check format bench docs lock clean
+.PHONY: help setup spark demo test search chaos crowd soak check format bench docs pictures lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ bench: setup $(if $(SPARK_CAN),spark) ## Ours, the bare limit, dlt and Spark on 
 
 docs: setup ## Write the generated reference pages again
 	$(BIN)/python docs/generate.py
+
+pictures: setup ## Draw the pictures of the docs again, from what the commands print
+	$(BIN)/python docs/pictures.py
 
 lock: ## Resolve the dependencies again into requirements.lock (hashes, no addresses)
 	$(PYTHON) -m venv .venv-lock

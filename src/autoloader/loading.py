@@ -31,6 +31,7 @@ from autoloader.lake.growth import Growth, grown
 from autoloader.lake.intake import Intake
 from autoloader.lake.publish import Change, publish
 from autoloader.lake.snapshots import INGESTION_PROPERTY, RUN_ID_PROPERTY
+from autoloader.lake.staged import staged_rows
 from autoloader.lake.tables import shape
 from autoloader.ledger import loads, rejects, runs
 from autoloader.ledger.database import transaction
@@ -237,6 +238,7 @@ class _Passes:
                 spool=spool,
                 cancelled=self.cancelled,
                 grows=grows,
+                staged=partial(staged_rows, table, load.id),
             )
             outcomes = means.engine.prepare(work, put, report)
         return _Made(outcomes=outcomes, added=added, marks=intake.marks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -13,7 +13,7 @@ from autoloader.engines import Progress, Reading, Work
 from autoloader.engines.embedded import EmbeddedEngine
 from autoloader.engines.fields import all_columns, of_keys, of_records
 from autoloader.lake.intake import Intake
-from autoloader.lake.staged import allow_staging
+from autoloader.lake.staged import allow_staging, staged_rows
 from autoloader.lake.tables import ensure_table, shape
 from autoloader.model import BadRecords, ClaimedFile, DataFile, FormatType, Made, Outcome, Rejects, UnknownFields
 from autoloader.schema.parse import parse_schema
@@ -199,7 +199,8 @@ class SparkLoads(Loads):
             made = ensure_table(self.catalog, self.namespace, name, columns, partition, extra=extra)
             facts["shape"] = shape(made)
             self.tables[f"lake.{self.namespace}.{name}"] = allow_staging(made)
-        return super().work(ddl, **({"table_name": f"lake.{self.namespace}.{name}"} | facts))
+        work = super().work(ddl, **({"table_name": f"lake.{self.namespace}.{name}"} | facts))
+        return replace(work, staged=lambda: staged_rows(self.tables[work.table_name], work.load_id))
 
     def put(self, work: Work, made: Made, result: Result) -> None:
         """Read what would be published."""

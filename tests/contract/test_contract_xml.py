@@ -81,7 +81,7 @@ BAD: list[tuple[bytes | str, str]] = [
     (DTD.format('<!ENTITY x SYSTEM "file:///etc/passwd">'), "element 1: it declares the entity x"),
     (REMOTE, "element 1: the entity &x; is declared elsewhere"),
     ("<book><title>&x;</title></book>", "element 1: it is not XML: undefined entity"),
-    ("<s><book/><book><price>1.505</price></book></s>", 'element 2, column "price": "1.505" is would round'),
+    ("<s><book/><book><price>1.505</price></book></s>", 'element 2, column "price": "1.505" would be rounded'),
     (TWICE, 'element 2, column "price": ["1","2"] is not a DECIMAL'),
     ("<book><price><x>1</x></price></book>", 'element 1, column "price": {"x":"1"} is not a DECIMAL'),
     ("<book>" + "<a>" * 1000 + "</a>" * 1000 + "</book>", "element 1: it is nested too deeply"),

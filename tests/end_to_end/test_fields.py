@@ -73,6 +73,12 @@ def test_columns_told_by_keys_are_typed_previewed_and_partition_the_table(anyone
     assert len(list(table.scan(row_filter="dt = '2024-01-15'").plan_files())) == 1, "the other file is pruned"
 
 
+def test_what_was_listed_is_taken_away_by_none(user: User) -> None:
+    user.creates("days", "--schema", "n INT, dt DATE", "--path-column", "dt", "--option", "multiLine=true")
+    shown = user.types("edit", "days", "--path-column", "none", "--option", "none", "--json").json
+    assert (shown["path_columns"], shown["format_options"]) == ([], {})
+
+
 def test_a_preview_shows_unknown_fields_where_there_are_some(user: User) -> None:
     user.landing.put("a.json", '{"id": 1, "more": 2}\n')
     described = ("--source", user.landing.path, "--format", "json", "--table", user.table("none"))

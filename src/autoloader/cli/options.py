@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound="Callable[..., Any]")
 TABLE_PARTS = 3
 HIDDEN = "env:NAME|file:/PATH|-"
+NOTHING = ("none",)
+"""What a person types to take away what was there."""
 
 DESCRIBING = [
     click.option("--source", metavar="S3_PATH", help="Where the files are: s3://bucket/prefix/."),
@@ -40,15 +42,16 @@ DESCRIBING = [
         "--option",
         "options",
         multiple=True,
-        metavar="NAME=VALUE",
-        help="A reader option, such as sep=';' or multiLine=true. Repeatable.",
+        metavar="NAME=VALUE|none",
+        help="A reader option, such as sep=';' or multiLine=true. Repeatable; none takes all away.",
     ),
     click.option(
         "--path-column",
         "path_columns",
         multiple=True,
-        metavar="NAME",
-        help="A column whose value comes from a folder NAME=value of the key, such as dt=2024-01-15/. Repeatable.",
+        metavar="NAME|none",
+        help="A column whose value comes from a folder NAME=value of the key, such as dt=2024-01-15/. Repeatable; "
+        "none takes all away.",
     ),
     click.option(
         "--partition-by",
@@ -170,12 +173,12 @@ def draft_of(given: dict[str, Any]) -> dict[str, Any]:
         draft["schema_json"] = _text(given["schema"], "--schema")
     if given.get("schema_hints") is not None:
         hints = _text(given["schema_hints"], "--schema-hints")
-        draft["schema_hints"] = None if hints == "none" else hints
+        draft["schema_hints"] = None if (hints,) == NOTHING else hints
     if given.get("options"):
         draft["format_options"] = _pairs(given["options"], "--option")
     if given.get("properties"):
         draft["table_properties"] = _pairs(given["properties"], "--table-property")
-    draft |= {name: given[name] for name in ("partition_columns", "path_columns") if given.get(name)}
+    draft |= {name: _listed(given[name]) for name in ("partition_columns", "path_columns") if given.get(name)}
     if given.get("spark_connect_token") is not None:
         draft["spark_connect_token"] = _secret("spark_connect_token", given["spark_connect_token"])
     credentials = {name: given[name] for name in CREDENTIALS if given.get(name) is not None}
@@ -186,7 +189,7 @@ def draft_of(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _number_or_none(name: str, text: str, kind: type[int | float]) -> float | None:
-    if text == "none":
+    if (text,) == NOTHING:
         return None
     try:
         return kind(text)
@@ -217,9 +220,13 @@ def _table(text: str) -> tuple[str, str, str]:
     return parts[0], ".".join(parts[1:-1]), parts[-1]
 
 
+def _listed(texts: tuple[str, ...]) -> list[str]:
+    return [] if texts == NOTHING else list(texts)
+
+
 def _pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
     pairs = {}
-    for text in texts:
+    for text in _listed(texts):
         name, separator, value = text.partition("=")
         if not separator or not name:
             raise UsageError(f"{option} {text!r}: write NAME=VALUE", field=option)

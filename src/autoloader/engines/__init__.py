@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from autoloader.model import BadRecords, UnknownFields
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
-    from autoloader.model import ClaimedFile, FormatType, Made, Outcome
+    from autoloader.model import ClaimedFile, FormatType, Made, Outcome, StagedRows
     from autoloader.objects import ObjectStore
     from autoloader.schema.table import TableShape
     from autoloader.schema.types import Column, Schema
@@ -40,6 +40,10 @@ class Reading:
     bad_records: BadRecords = field(default_factory=BadRecords)
 
 
+def _stages_nothing() -> NoReturn:
+    raise TypeError("this work is for an engine that hands over its data files")
+
+
 class NewColumns(Exception):  # noqa: N818  nothing went wrong
     """A load has met fields that are to become columns: it is prepared anew with them.
 
@@ -64,6 +68,7 @@ class Work:
         grows: whether the shape has columns that the catalog's table gets only with this load, so that nobody can write
             them by the table's name.
         cancelled: asked between steps; once true the engine raises LeaseLost and stops.
+        staged: of the snapshot that the engine has staged under the load's id: its id, and by source path its rows.
     """
 
     load_id: UUID
@@ -76,6 +81,7 @@ class Work:
     spool: Path
     cancelled: Callable[[], bool]
     grows: bool = False
+    staged: Callable[[], tuple[int, Mapping[str, StagedRows]]] = _stages_nothing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from pyiceberg.manifest import ManifestContent, ManifestEntryStatus
@@ -12,6 +13,8 @@ from autoloader.errors import TableMismatch
 from autoloader.lake.answers import translated
 from autoloader.lake.rewriting import OldFile, RowsOf
 from autoloader.lake.snapshots import refreshed
+from autoloader.lake.whose import COLUMNS, rows
+from autoloader.model import StagedRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +55,36 @@ def allow_staging(table: Table) -> Table:
         with table.transaction() as transaction:
             transaction.set_properties(given)
     return table
+
+
+def staged_rows(table: Table, load_id: UUID) -> tuple[int, dict[str, StagedRows]]:
+    """The snapshot that a load has staged and, by source path, its rows: of its data files two columns are read.
+
+    Args:
+        table: a handle that was made before the snapshot was staged.
+        load_id: the load, under whose id it was staged.
+
+    Raises:
+        TableMismatch: there is no such snapshot: it was committed to main, or somebody took it away.
+        CatalogUnavailable: the catalog or the storage does not answer.
+    """
+    fresh = refreshed(table)
+    snapshot = next((each for each in fresh.metadata.snapshots if _wap_id(each) == str(load_id)), None)
+    if snapshot is None:
+        raise TableMismatch(
+            f"Spark wrote into {'.'.join(table.name())}, and no staged snapshot is there: "
+            f"is its property {STAGING} true?"
+        )
+    with translated(f"reading what was staged in {'.'.join(table.name())}"):
+        manifests = _own_manifests(fresh, snapshot)
+    count: Counter[str] = Counter()
+    suspicious = set()
+    for part in rows(fresh, manifests):
+        for path, load, number in zip(*(part.counted.column(name).to_pylist() for name in COLUMNS.names), strict=True):
+            count[path] += number
+            if load is None:
+                suspicious.add(path)
+    return snapshot.snapshot_id, {path: StagedRows(number, path in suspicious) for path, number in count.items()}
 
 
 def taken(table: Table, staged: Staged, folder: str) -> list[DataFileEntry]:

@@ -27,6 +27,7 @@ from autoloader.model.files import (
     Rejects,
     SourceObject,
     Staged,
+    StagedRows,
 )
 from autoloader.model.inferring import ColumnEvidence, Disagreement
 from autoloader.model.ingestions import (
@@ -121,6 +122,7 @@ __all__ = [
     "SourceCredentials",
     "SourceObject",
     "Staged",
+    "StagedRows",
     "TableStanding",
     "Token",
     "UnknownFields",

@@ -244,5 +244,18 @@ class Staged:
     without: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class StagedRows:
+    """Of one source file in a staged snapshot.
+
+    Attributes:
+        count: of its rows.
+        suspicious: some of them have no ``_load_id``: the engine was not sure of them.
+    """
+
+    count: int
+    suspicious: bool
+
+
 Made = DataFile | Rejects | Staged
 """What an engine hands over."""

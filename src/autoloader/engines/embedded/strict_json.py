@@ -222,10 +222,18 @@ def _blame(unit: str, number: int, column: str | None, shown: str, code: str) ->
     return f'{unit} {number}, column "{column}": {shown} {said(code)} ({code})'
 
 
+_IN_WORDS = {
+    "duplicate_key": "has a key twice",
+    "has_zone": "has a zone",
+    "not_finite": "is not finite",
+    "would_round": "would be rounded",
+}
+
+
 def said(code: str) -> str:
     """A reason code in words: ``not_bigint`` is "is not a BIGINT"."""
-    if not code.startswith("not_"):
-        return f"is {code.replace('_', ' ')}"
+    if not code.startswith("not_") or code in _IN_WORDS:
+        return _IN_WORDS.get(code) or f"is {code.replace('_', ' ')}"
     kind = code.removeprefix("not_").upper()
     return f"is not {'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
 

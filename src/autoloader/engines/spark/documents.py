@@ -31,12 +31,13 @@ def elements(texts: DataFrame, schema: Schema, *, wary: bool) -> DataFrame:
     Args:
         wary: a field that the schema does not know makes a document doubtful.
     """
-    kind = literal(f"r ARRAY<{ndjson.record_type(schema)}>, e BOOLEAN, c STRING")
+    kind = f"r ARRAY<{ndjson.record_type(schema)}>, e BOOLEAN"
     array = "CASE WHEN left(text, 1) = '[' THEN text ELSE concat('[', text, ']') END"
+    wrapped = """concat('{"r":', whole, ',"e":true}')"""
     parsed = (
         texts.selectExpr("path", "modified_at", "value", f"btrim(value, {_BLANKS}) AS text")
         .selectExpr("*", f"{array} AS whole")
-        .selectExpr("*", f"""from_json(concat('{{"r":', whole, ',"e":true}}'), {kind}, {ndjson.OPTIONS}) AS j""")
+        .selectExpr("*", f"{ndjson.from_json(wrapped, kind, 'c')} AS j")
     )
     known = parsed.selectExpr(
         "path",

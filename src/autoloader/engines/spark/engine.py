@@ -19,7 +19,7 @@ from autoloader.engines import Progress
 from autoloader.engines.spark import session
 from autoloader.engines.spark.reading import reader
 from autoloader.engines.spark.sources import changed, named_in, readable, source
-from autoloader.engines.spark.staging import Rows, stage, staged_rows
+from autoloader.engines.spark.staging import stage
 from autoloader.model import FileStatus, Outcome, Staged
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from autoloader.engines import Engine, Work
     from autoloader.engines.spark.reading import Reader
     from autoloader.engines.spark.session import Cluster
-    from autoloader.model import ClaimedFile, Made
+    from autoloader.model import ClaimedFile, Made, StagedRows
 
 _TRIES = 4
 """So often a load is begun anew without a file that Spark could not read; then without all that may be like it."""
@@ -55,7 +55,7 @@ class _Pass:
     reader: Reader | None
     trusted: list[ClaimedFile]
     doubted: list[ClaimedFile]
-    rows: Mapping[str, Rows] = field(default_factory=dict)
+    rows: Mapping[str, StagedRows] = field(default_factory=dict)
     by_folder: bool = False
 
     def doubt(self, files: Sequence[ClaimedFile]) -> None:
@@ -106,8 +106,7 @@ class SparkEngine:
             spark.registerProgressHandler(reported)
             if not self._write(spark, work, load):
                 return None
-            spark.clearProgressHandlers()
-            snapshot_id, load.rows = staged_rows(spark, work.table_name, str(work.load_id))
+        snapshot_id, load.rows = work.staged()
         load.doubt([file for file in load.trusted if not _sure(load.rows.get(file.path))])
         load.doubt(changed(work.store, load.trusted, by_folder=load.by_folder))
         reported.rest(load.trusted)
@@ -148,7 +147,7 @@ def _sorted(work: Work) -> _Pass:
     return _Pass(reader=reads, trusted=trusted, doubted=doubted)
 
 
-def _sure(found: Rows | None) -> bool:
+def _sure(found: StagedRows | None) -> bool:
     return found is not None and not found.suspicious
 
 
@@ -157,7 +156,7 @@ def _like(file: ClaimedFile, broken: Sequence[ClaimedFile]) -> bool:
     return any(file.path.rpartition(".")[2] == other.path.rpartition(".")[2] for other in broken)
 
 
-def _loaded(file: ClaimedFile, found: Mapping[str, Rows]) -> Outcome:
+def _loaded(file: ClaimedFile, found: Mapping[str, StagedRows]) -> Outcome:
     return Outcome(
         file_id=file.file_id,
         status=FileStatus.SUCCESS,

@@ -7,6 +7,7 @@ wrapped, and whatever may have been changed on the way makes the line suspicious
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from autoloader.engines.options import ValueOptions
     from autoloader.schema.types import Column, DataType, Schema
 
-OPTIONS = "map('columnNameOfCorruptRecord', 'c', 'allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false')"
-"""Of ``from_json``: ``c`` is set where the text is not what it should be."""
-
 _BACKSLASH = chr(92)
 _HIGH, _LOW, _HEX = r"\\u[dD][89abAB]", r"\\u[dD][c-fC-F]", "[0-9a-fA-F]"
 _LONE = rf"{_HIGH}{_HEX}{{2}}(?!{_LOW}{_HEX}{{2}})|(?<!{_HIGH}{_HEX}{{2}}){_LOW}"
@@ -37,19 +35,47 @@ MANY_DIGITS = "[0-9.]{17}"
 BY_A_DOUBLE = r'-?[0-9]+\.[0-9]+(?:E-?[0-9]+)?|"-?Infinity"'
 """How a number reads that went through a double."""
 
+_NOT_BLANK = "(startswith(value, '{') OR btrim(value, ' \\t\\r') <> '')"
 _MINUS_ZERO = r"[:,\[ \t]-0"
 _HIDES_A_KEY = (" :", "\t:", "\r:", "\n:")
 
 
-def parsed(lines: DataFrame, schema: Schema, options: ValueOptions) -> DataFrame:
-    """``lines`` (with ``value``) with what came of each: ``t``, typed, where it is ``plain``, else ``j``, its texts."""
-    wrapped = """concat('{"r":', value, ',"e":true}')"""
-    typed, texts = (
-        f"from_json({wrapped}, {literal(f'r {kind}, e BOOLEAN, c STRING')}, {OPTIONS})"
-        for kind in (type_ddl(Struct(schema.columns)), record_type(schema))
-    )
-    known = lines.selectExpr("*", f"{is_plain(schema, options)} AS plain")
-    return known.selectExpr("*", f"CASE WHEN plain THEN {typed} END AS t", f"CASE WHEN NOT plain THEN {texts} END AS j")
+def from_json(text: str, fields: str, corrupt: str) -> str:
+    """SQL of a struct of these fields (``name TYPE, …``) and ``corrupt``, set where the text is no such JSON."""
+    options = f"map('columnNameOfCorruptRecord', {literal(corrupt)}, 'allowSingleQuotes', 'false', "
+    options += "'allowNonNumericNumbers', 'false')"
+    return f"from_json({text}, {literal(f'{fields}, {quote(corrupt)} STRING')}, {options})"
+
+
+def parsed(lines: DataFrame, schema: Schema, options: ValueOptions, *, begun: bool) -> DataFrame:
+    """``lines`` with what comes of each ``value``: ``t``, typed, where it is ``plain``, else ``j``, its texts.
+
+    Args:
+        lines: with ``value``.
+        begun: they also have ``t``; those in which it is not NULL have no ``value``, and are done.
+    """
+    plain = is_plain(schema, options)
+    typed = f"CASE WHEN plain THEN {from_json('value', fields(schema), corrupt(schema))} END"
+    texts = from_json("""concat('{"r":', value, ',"e":true}')""", f"r {record_type(schema)}, e BOOLEAN", "c")
+    if begun:
+        lines = lines.where(f"t IS NOT NULL OR {_NOT_BLANK}").withColumnRenamed("t", "begun")
+        plain, typed = f"begun IS NOT NULL OR {plain}", f"coalesce(begun, {typed})"
+    else:
+        lines = lines.where(_NOT_BLANK)
+    known = lines.selectExpr("*", f"{plain} AS plain")
+    carried = ("path", "modified_at", "value", "plain")
+    return known.selectExpr(*carried, f"{typed} AS t", f"CASE WHEN NOT plain THEN {texts} END AS j")
+
+
+def fields(schema: Schema) -> str:
+    """The columns as Spark has them: ``name TYPE, …``."""
+    return ", ".join(f"{quote(column.name)} {type_ddl(column.type)}" for column in schema.columns)
+
+
+def corrupt(schema: Schema) -> str:
+    """A name for the field that tells that a record could not be read; no column has it."""
+    taken = {name.casefold() for name in schema.names}
+    return next(name for name in ("c" * at for at in itertools.count(1)) if name not in taken)
 
 
 def record_type(schema: Schema) -> str:
@@ -58,9 +84,7 @@ def record_type(schema: Schema) -> str:
 
 
 def suspicious(schema: Schema, *, wary: bool) -> str:
-    """SQL over ``parsed``: the line is not surely one good object whose leaves came through unchanged.
-
-    No plain line has a field that the schema does not know.
+    """SQL over ``parsed``: a line, not ``plain``, is not surely a good object whose leaves came through unchanged.
 
     Args:
         wary: a field that the schema does not know makes a line suspicious.
@@ -73,9 +97,7 @@ def suspicious(schema: Schema, *, wary: bool) -> str:
     if zeros != "false":
         changed.append(f"(({zeros}) AND value RLIKE {literal(_MINUS_ZERO)})")
     strange = unknown.in_record(schema.columns, "value") if wary else "false"
-    closely = either([_unsure(unique, strange), *changed])
-    read = "coalesce(t.c IS NULL AND t.r IS NOT NULL AND t.e, false)"
-    return f"CASE WHEN plain THEN NOT {read} ELSE {closely} END"
+    return either([_unsure(unique, strange), *changed])
 
 
 def _unsure(unique: str | None, strange: str) -> str:

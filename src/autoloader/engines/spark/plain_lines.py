@@ -53,14 +53,31 @@ def is_plain(schema: Schema, options: ValueOptions) -> str:
 
     ``false`` where no expression can tell it for this schema.
     """
+    line = _line(schema, options)
+    return "false" if line is None else _whole(line)
+
+
+def are_plain(schema: Schema, options: ValueOptions) -> str:
+    """SQL over a text of lines (``value``): each is plain and none blank, if the text holds as many objects as lines.
+
+    A string with a line end in it would pass.
+    """
+    line = _line(schema, options)
+    return "false" if line is None else _whole(rf"(?:{line}\n)*+(?:{line})?+")
+
+
+def _whole(form: str) -> str:
+    return f"octet_length(value) <= {RECORD_LIMIT_BYTES} AND is_valid_utf8(value) AND {matches('value', form)}"
+
+
+def _line(schema: Schema, options: ValueOptions) -> str | None:
     leaves = [leaf for column in schema.columns for leaf in _leaves(column.type)]
     formats = {Scalar.DATE: options.date_format, Scalar.TIMESTAMP: options.timestamp_format}
     formats[Scalar.TIMESTAMP_NTZ] = options.timestamp_format
     told = all(not isinstance(leaf, Scalar) or (leaf in _FORMS and formats.get(leaf) is None) for leaf in leaves)
     if len(leaves) > _MOST_LEAVES or not told or not all(map(_writes_as_it_is, _names(schema.columns))):
-        return "false"
-    line = rf"{_object(schema.columns)}\r?"
-    return f"octet_length(value) <= {RECORD_LIMIT_BYTES} AND is_valid_utf8(value) AND {matches('value', line)}"
+        return None
+    return rf"{_object(schema.columns)}\r?"
 
 
 def _object(columns: Sequence[Column]) -> str:

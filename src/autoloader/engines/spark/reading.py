@@ -20,11 +20,11 @@ from autoloader.engines.options import (
     XmlOptions,
     parse_options,
 )
-from autoloader.engines.spark import delimited, documents, ndjson, plain_text
+from autoloader.engines.spark import delimited, documents, ndjson, plain_text, whole_lines
 from autoloader.engines.spark.keys import KeyColumns
 from autoloader.engines.spark.parquet import ParquetReader
 from autoloader.engines.spark.sources import files_of
-from autoloader.engines.spark.statement import judged
+from autoloader.engines.spark.statement import judged, judged_unless_plain
 from autoloader.model import UnknownFields
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from autoloader.model import ClaimedFile
     from autoloader.schema.types import Schema
 
-_NOT_BLANK = "startswith(value, '{') OR btrim(value, ' \\t\\r') <> ''"
 _WHOLE_BYTES = RECORD_LIMIT_BYTES
 _WHOLE_COMPRESSED_BYTES = 2 * 1024**2
 _DECODED = {"utf-8": "value", "iso8859-1": "decode(CAST(value AS BINARY), 'ISO-8859-1') AS value"}
@@ -69,6 +68,8 @@ def reader(work: Work) -> Reader | None:
             return ParquetReader(work)
         case JsonOptions(multi_line=True):
             return _Texts(work, options, whole=True)
+        case JsonOptions():
+            return _Texts(work, options, whole=whole_lines.small(work.files))
         case CsvOptions():
             return _Texts(work, options, whole=options.header or options.encoding != "utf-8")
         case _:
@@ -116,23 +117,25 @@ class _Texts:
         found = files_of(read, source)
         texts = found.selectExpr("path", "modified_at", _DECODED[self._options.encoding])
         schema, options, optional = self._work.reading.schema, self._options, self._work.reading.optional
-        record, ready = "r", None
         match options:
+            case JsonOptions(multi_line=False):
+                lines = whole_lines.lines(texts, schema, options) if self._whole else texts
+                parsed = ndjson.parsed(lines, schema, options, begun=self._whole)
+                doubt, corrupt = ndjson.suspicious(schema, wary=self._wary), ndjson.corrupt(schema)
+                return judged_unless_plain(parsed, self._work, options, self._keys, suspicious=doubt, corrupt=corrupt)
+            case JsonOptions():
+                records = documents.elements(texts, schema, wary=self._wary)
+                doubt = documents.suspicious(schema)
             case CsvOptions() if self._whole:
                 records = delimited.from_texts(texts, options, schema, optional, wary=self._wary)
                 doubt = delimited.suspicious(options)
             case CsvOptions():
                 records, doubt = delimited.from_lines(texts, options, schema), delimited.suspicious(options)
             case TextOptions():
-                records = plain_text.records(texts, text_column(options, schema))
-                doubt = plain_text.suspicious()
-            case JsonOptions(multi_line=True):
-                records = documents.elements(texts, schema, wary=self._wary)
-                doubt = documents.suspicious(schema)
+                records, doubt = plain_text.records(texts, text_column(options, schema)), plain_text.suspicious()
             case _:
-                records, record, ready = ndjson.parsed(texts.where(_NOT_BLANK), schema, options), "j.r", "t.r"
-                doubt = ndjson.suspicious(schema, wary=self._wary)
-        return judged(records, self._work, options, self._keys, record=record, suspicious=doubt, ready=ready)
+                raise AssertionError(options)
+        return judged(records, self._work, options, self._keys, record="r", suspicious=doubt)
 
 
 def _small(file: ClaimedFile) -> bool:

@@ -27,7 +27,6 @@ def judged(
     *,
     record: str,
     suspicious: str,
-    ready: str | None = None,
 ) -> DataFrame:
     """The rows of the table; those of a record that is not surely good have no ``_load_id``.
 
@@ -36,19 +35,15 @@ def judged(
         keys: the columns that keys tell.
         record: SQL of the struct of texts.
         suspicious: SQL: the record as a whole is in doubt.
-        ready: SQL of the struct of values, for the records that are ``plain``: they have no texts.
     """
     columns = work.reading.schema.columns
     texts = {column.name: f"{record}.{quote(column.name)}" for column in columns}
     found = {column.name: values.typed(column.type, texts[column.name], options) for column in columns}
-    if ready is not None:
-        found = {name: f"CASE WHEN plain THEN {ready}.{quote(name)} ELSE {value} END" for name, value in found.items()}
     # What is carried from here on is copied for each record: no text, and nothing twice.
     typed = records.selectExpr(
         "path",
         "modified_at",
         f"({suspicious}) AS doubted",
-        *([] if ready is None else ["plain"]),
         f"{record} AS texts",
         *(f"{value} AS typed{at}" for at, value in enumerate(found.values())),
         *keys.typed(),
@@ -56,9 +51,35 @@ def judged(
     bad = either(
         values.is_bad(c.type, f"texts.{quote(c.name)}", options, value=f"typed{at}") for at, c in enumerate(columns)
     )
-    if ready is not None:
-        bad = f"NOT plain AND ({bad})"
     return typed.selectExpr(*written(work, either(["doubted", bad, *keys.bad()])))
+
+
+def judged_unless_plain(
+    lines: DataFrame, work: Work, options: ValueOptions, keys: KeyColumns, *, suspicious: str, corrupt: str
+) -> DataFrame:
+    """The same of lines of which most are ``plain``: what is done for the others is one branch, and costs them nothing.
+
+    Args:
+        lines: with ``path``, ``modified_at``, ``plain``, and the record: ``t``, typed, if it is, or ``j.r``, its texts.
+        suspicious: SQL: the line, which is not plain, is in doubt.
+        corrupt: the field of ``t`` that is set where the record could not be read.
+    """
+    columns = work.reading.schema.columns
+    texts = {column.name: f"j.r.{quote(column.name)}" for column in columns}
+    typed = (f"{literal(c.name)}, {values.typed(c.type, texts[c.name], options)}" for c in columns)
+    looked_at = lines.selectExpr("*", f"CASE WHEN NOT plain THEN named_struct({', '.join(typed)}) END AS v")
+    bad = (values.is_bad(c.type, texts[c.name], options, value=f"v.{quote(c.name)}") for c in columns)
+    told = f"{literal(corrupt)}, CASE WHEN {either([suspicious, *bad])} THEN '' END"
+    judged = f"named_struct({', '.join(f'{literal(c.name)}, v.{quote(c.name)}' for c in columns)}, {told})"
+    records = looked_at.selectExpr(
+        "path", "modified_at", f"CASE WHEN plain THEN t ELSE {judged} END AS record", *keys.typed()
+    )
+    found = records.selectExpr(
+        "*",
+        f"(record IS NULL OR record.{quote(corrupt)} IS NOT NULL) AS doubted",
+        *(f"record.{quote(column.name)} AS typed{at}" for at, column in enumerate(columns)),
+    )
+    return found.selectExpr(*written(work, either(["doubted", *keys.bad()])))
 
 
 def written(work: Work, bad: str) -> list[str]:
