@@ -10,9 +10,11 @@ them left out makes one reachable, and ``search`` gives the steps that lead to i
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
+
+from tests.protocol.exploring import Found, explore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,14 +104,6 @@ class World(NamedTuple):
     mail: frozenset[Request]
 
 
-class Found(NamedTuple):
-    """How many worlds were seen; what is wrong with the last one, if anything is, and the way to it."""
-
-    worlds: int
-    fault: str | None = None
-    way: tuple[str, ...] = ()
-
-
 def beginning(rescuers: int) -> World:
     """Nothing happened yet."""
     return World(
@@ -152,26 +146,7 @@ def search(protocol: Protocol, *, rescuers: int, sends: int, others: int = 0) ->
         sends: how many requests each of those who commit may send in all.
         others: how many commits other writers make meanwhile.
     """
-    first = beginning(rescuers)
-    came_from: dict[World, tuple[World, str] | None] = {first: None}
-    ahead = deque([first])
-    while ahead:
-        world = ahead.popleft()
-        if (found := fault(world)) is not None:
-            return Found(len(came_from), found, _way(came_from, world))
-        for step, following in after(world, protocol, sends, others):
-            if following not in came_from:
-                came_from[following] = (world, step)
-                ahead.append(following)
-    return Found(len(came_from))
-
-
-def _way(came_from: dict[World, tuple[World, str] | None], world: World) -> tuple[str, ...]:
-    steps: list[str] = []
-    while (before := came_from[world]) is not None:
-        world, step = before
-        steps.append(step)
-    return tuple(reversed(steps))
+    return explore(beginning(rescuers), partial(after, protocol=protocol, sends=sends, others=others), fault)
 
 
 def after(world: World, protocol: Protocol, sends: int, others: int) -> Iterator[tuple[str, World]]:
