@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from crews import FAIR, LARGE_ONE, LAST_SMALL, SHARED, TEN, TWO
 from data import Dataset
 from faults import CONTENDED, EIGHT, PROTOCOL, RESCUE, RESCUED, WHOLE_LOAD
+from forms import ARRAY, FLAWED, GZIP
 from races import BATCH, DLT, LIMIT, ON_SPARK, OURS, STREAM
 
 
@@ -39,6 +40,28 @@ FULL = (
     Case(
         dataset=Dataset(name="huge", title="One file of 1 GB", files=1, records_per_file=4_900_000),
         contestants=(OURS, LIMIT),
+    ),
+    Case(
+        dataset=Dataset(name="stream", title="One file of 5 GB", files=1, records_per_file=23_000_000),
+        contestants=(OURS,),
+    ),
+    Case(
+        dataset=Dataset(name="packed", title="One file of 5 GB, gzip", files=1, records_per_file=23_000_000, form=GZIP),
+        contestants=(OURS,),
+    ),
+    Case(
+        dataset=Dataset(name="array", title="One JSON array of 1 GB", files=1, records_per_file=4_900_000, form=ARRAY),
+        contestants=(OURS,),
+    ),
+    Case(
+        dataset=Dataset(
+            name="exact",
+            title="20 files of 11 MB, each with bad records",
+            files=20,
+            records_per_file=50_000,
+            form=FLAWED,
+        ),
+        contestants=(OURS,),
     ),
     Case(dataset=Dataset(name="known", title="10,000 known files, nothing new", files=10_000, records_per_file=10)),
     Case(

@@ -15,6 +15,7 @@ from psycopg import sql
 from pyiceberg.catalog import load_catalog
 from sqlalchemy import make_url
 
+from autoloader.lake.rejects import SUFFIX
 from data import SCHEMA
 from dlt_environment import PYTHON as DLT_PYTHON
 from place import BUCKET, CATALOG, NAMESPACE, catalog_variables, spark_variables, store_variables
@@ -61,6 +62,10 @@ class Attempt:
         """The table as it is now."""
         return self.open_catalog().load_table(f"{NAMESPACE}.{self.table}")
 
+    def open_rejects(self) -> Table:
+        """The table of its bad records as it is now."""
+        return self.open_catalog().load_table(f"{NAMESPACE}.{self.table}{SUFFIX}")
+
 
 class Arena:
     """Where attempts are made and cleared away.
@@ -85,7 +90,8 @@ class Arena:
         surroundings["AUTOLOADER_DATABASE_URL"] = url.render_as_string(hide_password=False)
         surroundings["AUTOLOADER_HOME"] = str(folder)
         creation = [AUTOLOADER, "create", INGESTION, "--source", f"s3://{BUCKET}/{dataset.prefix}"]
-        creation += ["--pattern", "*.ndjson", "--format", "json", "--schema", SCHEMA]
+        creation += ["--pattern", f"*{dataset.form.ending}", "--format", "json", "--schema", SCHEMA]
+        creation += dataset.form.options
         creation += ["--table", f"{CATALOG}.{NAMESPACE}.{label}", "--engine", engine]
         for command in ([AUTOLOADER, "db", "upgrade"], creation):
             subprocess.run(command, env=surroundings, cwd=folder, check=True, stdout=subprocess.DEVNULL)
@@ -158,7 +164,10 @@ class Arena:
     def clear(self, attempt: Attempt) -> None:
         """Remove the table, the ledger and the folder of an attempt."""
         if attempt.table:
-            attempt.open_catalog().drop_table(f"{NAMESPACE}.{attempt.table}")
+            catalog = attempt.open_catalog()
+            catalog.drop_table(f"{NAMESPACE}.{attempt.table}")
+            if catalog.table_exists(rejects := f"{NAMESPACE}.{attempt.table}{SUFFIX}"):
+                catalog.drop_table(rejects)
         if attempt.database:
             self._execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(attempt.database)))
         shutil.rmtree(attempt.folder)

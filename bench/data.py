@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import obstore
 
+from forms import NDJSON, Form
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -22,6 +24,7 @@ SCHEMA = (
 
 UPLOADS_AT_ONCE = 32
 RECORDS_IN_MEMORY = 50_000
+_PART_BYTES = 16 * 1024**2
 _TAILS = 20_000
 _SEED = 20_240_115
 _FIRST_SECOND = 1_705_276_800
@@ -33,12 +36,14 @@ class Dataset:
 
     Attributes:
         title: what people read in the report.
+        form: how the records are written down.
     """
 
     name: str
     title: str
     files: int
     records_per_file: int
+    form: Form = NDJSON
 
     @property
     def prefix(self) -> str:
@@ -51,38 +56,70 @@ class Dataset:
         return self.files * self.records_per_file
 
     @property
+    def rejects(self) -> int:
+        """Bad records of the whole data set, which come on top of its rows."""
+        return self.files * self.form.rejects * -(-self.records_per_file // RECORDS_IN_MEMORY)
+
+    @property
     def sum_of_ids(self) -> int:
         """The sum over the column ``id``: with the count it tells whether each record came exactly once."""
         return self.records * (self.records - 1) // 2
 
 
 def upload(store: S3Store, dataset: Dataset) -> int:
-    """Make the files and put them into the bucket, a few at a time.
+    """Make the files and put them into the bucket: a few at a time, or a large one while it is made.
 
     Returns:
         Bytes of the whole data set.
     """
+    if dataset.records_per_file > RECORDS_IN_MEMORY:
+        return sum(_stream(store, key, parts) for key, parts in texts_of(dataset))
     return asyncio.run(_upload(store, dataset))
 
 
-def texts_of(dataset: Dataset) -> Iterator[tuple[str, list[bytes]]]:
-    """Key and NDJSON text of every file, in order. The same on every machine: the random numbers are seeded."""
+def remove(store: S3Store, dataset: Dataset) -> None:
+    """Take the files out of the bucket again."""
+    for page in obstore.list(store, dataset.prefix, chunk_size=1000):
+        obstore.delete(store, [meta["path"] for meta in page])
+
+
+def texts_of(dataset: Dataset) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Key and bytes of every file, in order. The same on every machine: the random numbers are seeded."""
     tails = _tails(random.Random(_SEED))
     for number in range(dataset.files):
-        first = number * dataset.records_per_file
-        past = first + dataset.records_per_file
-        parts = [
-            "".join(_line(index, tails) for index in range(start, min(start + RECORDS_IN_MEMORY, past))).encode()
-            for start in range(first, past, RECORDS_IN_MEMORY)
-        ]
-        yield f"{dataset.prefix}events-{number:06}.ndjson", parts
+        key = f"{dataset.prefix}events-{number:06}{dataset.form.ending}"
+        yield key, dataset.form.written(_parts(dataset, number, tails))
+
+
+def _parts(dataset: Dataset, number: int, tails: list[str]) -> Iterator[bytes]:
+    """The records of one file, some at a time."""
+    first = number * dataset.records_per_file
+    past = first + dataset.records_per_file
+    for start in range(first, past, RECORDS_IN_MEMORY):
+        lines = [_line(index, tails) for index in range(start, min(start + RECORDS_IN_MEMORY, past))]
+        yield "".join(lines).encode()
+
+
+def _stream(store: S3Store, key: str, parts: Iterator[bytes]) -> int:
+    """A multipart upload of what comes, whose size is counted."""
+    size = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal size
+        for part in parts:
+            size += len(part)
+            yield part
+
+    obstore.put(store, key, counted(), use_multipart=True, chunk_size=_PART_BYTES, max_concurrency=4)
+    return size
 
 
 async def _upload(store: S3Store, dataset: Dataset) -> int:
     """Keep ``UPLOADS_AT_ONCE`` puts under way; the files are made in between."""
     total = 0
     under_way: set[asyncio.Future[obstore.PutResult]] = set()
-    for key, parts in texts_of(dataset):
+    for key, text in texts_of(dataset):
+        parts = list(text)
         total += sum(len(part) for part in parts)
         under_way.add(asyncio.ensure_future(obstore.put_async(store, key, parts)))
         if len(under_way) >= UPLOADS_AT_ONCE:

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from check import WrongResult, check, commits
+from check import WrongResult, check, check_rejects, commits
 from contest import Measured, measure
 from contestants import HERE, Arena, Attempt
 
@@ -30,6 +30,7 @@ class Figure:
     Attributes:
         inside_seconds: what the process itself says the work took, without its start; None where it does not say.
         snapshots: of the table afterwards, None where nothing was loaded.
+        bytes_read: what a run says it has read, None where it does not say.
     """
 
     case: str
@@ -40,6 +41,7 @@ class Figure:
     peak_bytes: int
     inside_seconds: float | None = None
     snapshots: int | None = None
+    bytes_read: int | None = None
 
 
 def race(arena: Arena, dataset: Dataset, names: Sequence[str], rounds: int) -> list[Figure]:
@@ -81,6 +83,8 @@ def _load(attempt: Attempt, dataset: Dataset, name: str, number: int) -> Figure:
     measured = measure(attempt.command, attempt.environment, attempt.folder)
     table = attempt.open_table()
     check(table, dataset, snapshots=_snapshots(name, dataset))
+    if dataset.rejects:
+        check_rejects(table, attempt.open_rejects(), dataset)
     return _figure(measured, dataset, name=name, number=number, snapshots=commits(table))
 
 
@@ -89,19 +93,19 @@ def _snapshots(name: str, dataset: Dataset) -> int:
     return -(-dataset.files // FILES_PER_LOAD) if name in {OURS, FIRST, ON_SPARK} else 1
 
 
-def _inside(name: str, measured: Measured, dataset: Dataset) -> float | None:
-    """What the process says of itself; whether it saw the files it should have seen is checked here."""
+def _inside(name: str, measured: Measured, dataset: Dataset) -> tuple[float | None, int | None]:
+    """Seconds and bytes by what the process says of itself; whether it saw all files is checked here."""
     if name in {DLT, START, BATCH, STREAM}:
-        return None
+        return None, None
     answer = json.loads(measured.output)
     if name in {LIMIT, LISTING}:
         if answer["objects"] != dataset.files:
             raise WrongResult(f"{dataset.name}: the listing has {answer['objects']} objects of {dataset.files}")
-        return float(answer["seconds"])
+        return float(answer["seconds"]), None
     expected = 0 if name == AGAIN else dataset.files
     if answer["status"] != "SUCCESS" or answer["files_succeeded"] != expected or answer["files_failed"]:
         raise WrongResult(f"{dataset.name}: {expected} files should have loaded, the run says {measured.output}")
-    return float(answer["duration_seconds"])
+    return float(answer["duration_seconds"]), int(answer["bytes_read"])
 
 
 def _figure(measured: Measured, dataset: Dataset, *, name: str, number: int, snapshots: int | None = None) -> Figure:
@@ -110,6 +114,7 @@ def _figure(measured: Measured, dataset: Dataset, *, name: str, number: int, sna
         f"{measured.peak_bytes / 1e6:6.0f} MB",
         flush=True,
     )
+    inside_seconds, bytes_read = _inside(name, measured, dataset)
     return Figure(
         case=dataset.name,
         contestant=name,
@@ -117,8 +122,9 @@ def _figure(measured: Measured, dataset: Dataset, *, name: str, number: int, sna
         wall_seconds=measured.wall_seconds,
         cpu_seconds=measured.cpu_seconds,
         peak_bytes=measured.peak_bytes,
-        inside_seconds=_inside(name, measured, dataset),
+        inside_seconds=inside_seconds,
         snapshots=snapshots,
+        bytes_read=bytes_read,
     )
 
 

@@ -49,6 +49,13 @@ memory is the highest of all rounds.
   Structured Streaming with the trigger `availableNow`, into a new Iceberg table. All three talk to one Spark Connect
   server of the stack, in local mode with every core and 2 GiB, that is up before the clock and has loaded a little in
   each of the ways. Time counts from the start of the client to its end; processor and memory are those of the client.
+- **One file of 5 GB** and the same in gzip are loaded with the settings as they come; the size is that of the text. So
+  is the **JSON array of 1 GB**, with `multiLine=true`. They are there for their memory.
+- **each with bad records**: 20 files of 11 MB. In each, one record is cut off and one has a text for its amount, and
+  every hundredth has a field that the schema does not know. They are loaded with `on_bad_record: quarantine`,
+  `sourceRow=true` and `unknown_fields: rescue`, so every row has its line, and every bad record goes to the rejects
+  table with its line and its text, which is checked in the tables. *MB/s after start* is by the run's own times,
+  without the start of the interpreter.
 - **bare listing** is obstore listing the same prefix; its time is taken without its start.
 - **2 workers**, **10 workers** are so many `autoloader worker --concurrency 1` processes, up before the clock and
   warmed up by loading the same files into another table, with loads of 500 files; the time is from the trigger of the

@@ -17,7 +17,7 @@ import spark_server
 from autoloader.stack import Stack
 from cases import FULL, SPARK, Case, quick
 from contestants import Arena
-from data import upload
+from data import remove, upload
 from dlt_environment import ROOT, make_dlt_environment
 from machine import machine
 from place import BUCKET, open_bucket, store_variables
@@ -100,6 +100,7 @@ def raced(arena: Arena, chosen_cases: Sequence[Case], options: argparse.Namespac
         print(f"  {case.size_bytes / 1e6:,.0f} MB in {time.perf_counter() - began:.0f} s", flush=True)
         figures += measured(arena, case, options)
         cases.append(case)
+        remove(store, case.dataset)
     return figures, cases
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import sys
@@ -14,6 +15,7 @@ from autoloader.schema import parse_schema
 from cases import FULL, SPARK, Case
 from contest import ContestantFailed, measure
 from data import SCHEMA, Dataset, texts_of
+from forms import ARRAY, BAD_VALUE, FLAWED, GZIP, MALFORMED, NDJSON, Form
 from promises import verdicts
 from races import BATCH, DLT, LIMIT, ON_SPARK, OURS, STREAM, Figure
 from report import Results, page, read, written
@@ -38,7 +40,7 @@ def figure(contestant: str, number: int, wall: float, *, peak_bytes: int = 100 *
 
 
 def test_every_record_comes_once_and_has_the_declared_columns() -> None:
-    lines = [line for _, parts in texts_of(DATASET) for part in parts for line in part.splitlines()]
+    lines = [line for _, parts in texts_of(DATASET) for line in b"".join(parts).splitlines()]
     records = [json.loads(line) for line in lines]
     assert [record["id"] for record in records] == list(range(12))
     assert sum(record["id"] for record in records) == DATASET.sum_of_ids
@@ -46,7 +48,41 @@ def test_every_record_comes_once_and_has_the_declared_columns() -> None:
 
 
 def test_the_data_is_the_same_every_time() -> None:
-    assert list(texts_of(DATASET)) == list(texts_of(DATASET))
+    first, again = ([(key, b"".join(parts)) for key, parts in texts_of(DATASET)] for _ in range(2))
+    assert first == again
+
+
+def text_of(form: Form) -> bytes:
+    (_, first), *_ = texts_of(replace(DATASET, form=form))
+    return b"".join(first)
+
+
+def test_every_form_holds_the_same_records() -> None:
+    plain = text_of(NDJSON)
+    records = [json.loads(line) for line in plain.splitlines()]
+    assert gzip.decompress(text_of(GZIP)) == plain
+    assert json.loads(text_of(ARRAY)) == records
+    flawed = text_of(FLAWED).splitlines(keepends=True)
+    assert [flawed.count(bad) for bad in (MALFORMED, BAD_VALUE)] == [1, 1]
+    good = [json.loads(line) for line in flawed if line not in (MALFORMED, BAD_VALUE)]
+    assert [record.pop("trace", None) is not None for record in good] == [True, False, False, False]
+    assert good == records
+    assert replace(DATASET, form=FLAWED).rejects == 6
+
+
+def test_the_exact_path_is_judged_by_the_times_of_the_run_and_large_files_by_their_memory() -> None:
+    exact = replace(figure(OURS, 1, 9), case="exact", inside_seconds=4.0, bytes_read=220 * MB)
+    files = [
+        replace(figure(OURS, 1, 9, peak_bytes=size * MB), case=case)
+        for case, size in (("stream", 700), ("packed", 1073), ("array", 1074))
+    ]
+    judged = verdicts([exact, *files])
+    assert [(v.found, v.kept) for v in judged] == [
+        ("0.65 GiB", True),
+        ("1.00 GiB", True),
+        ("1.00 GiB", False),
+        ("55", False),
+    ]
 
 
 def test_the_memory_of_a_child_counts(tmp_path: Path) -> None:

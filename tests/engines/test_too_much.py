@@ -25,7 +25,7 @@ from tests.contract.loads import table_shape
 from autoloader.engines import Reading, Work
 from autoloader.engines.embedded import EmbeddedEngine
 from autoloader.errors import AutoloaderError
-from autoloader.model import ClaimedFile, FormatType
+from autoloader.model import BadRecords, ClaimedFile, FormatType, OnBadRecord
 from autoloader.schema.parse import parse_schema
 
 MB = 2**20
@@ -41,12 +41,13 @@ schema = parse_schema(sys.argv[4])
 now = datetime.now(UTC)
 size = 2**30
 files = [ClaimedFile(file_id=at, path=p, size_bytes=size, etag="e", modified_at=now) for at, p in enumerate(FILES)]
-reading = Reading(format_type=FormatType(sys.argv[5]), options=json.loads(sys.argv[6]), schema=schema)
+reading = Reading(format_type=FormatType(sys.argv[5]), options=json.loads(sys.argv[6]), schema=schema,
+    bad_records=BadRecords(policy=OnBadRecord(sys.argv[8])))
 work = Work(load_id=uuid.uuid4(), table_name="lake.a.b", loaded_at=now, files=files, shape=table_shape(schema),
     store=Generated(), spool=Path(sys.argv[2]), reading=reading, cancelled=lambda: False)
 engine = EmbeddedEngine(sys.argv[7], 2, 8, 256 * MB)
 try:
-    outcomes = engine.prepare(work, lambda data_file: data_file.location.unlink(), lambda _: None)
+    outcomes = engine.prepare(work, lambda made: made.location.unlink(), lambda _: None)
     told = {files[o.file_id].path: o.error_message or o.records_ingested for o in outcomes}
 except AutoloaderError as error:
     told = {error.error_type: str(error)}
@@ -64,14 +65,20 @@ def load(tmp_path: Path) -> Load:
     """
 
     def loaded(
-        files: dict[str, str], ddl: str, format_type: str = "json", *, memory: str = "256MB", **options: str
+        files: dict[str, str],
+        ddl: str,
+        format_type: str = "json",
+        *,
+        memory: str = "256MB",
+        bad: str = "fail_file",
+        **options: str,
     ) -> tuple[int, dict[str, Any]]:
         spool = tmp_path / f"spool{len(list(tmp_path.iterdir()))}"
         spool.mkdir()
         arguments = [str(Path(__file__).parents[2]), str(spool), json.dumps(files), ddl, format_type]
         unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
         ran = subprocess.run(
-            [sys.executable, "-c", LOAD, *arguments, json.dumps(options), memory],
+            [sys.executable, "-c", LOAD, *arguments, json.dumps(options), memory, bad],
             capture_output=True, text=True, check=False, env=unmeasured, timeout=120,
         )  # fmt: skip
         assert ran.returncode == 0, ran.stderr
@@ -126,6 +133,15 @@ def test_what_is_too_much_is_refused_in_bounded_memory_and_the_others_land(
     for name in files:
         expected = TOLD[name]
         assert told[name] == expected or str(expected) in str(told[name]), name
+    assert peak < 600, "MiB, whatever comes"
+
+
+def test_what_is_too_much_is_set_apart_in_bounded_memory_where_bad_records_are(load: Load) -> None:
+    peak, told = load(FILES, "s STRING", bad="quarantine")
+    for name in FILES:
+        expected = 0 if isinstance(TOLD[name], str) else TOLD[name]
+        refused = name in {"a bomb", "a line of 2 GB, packed"}
+        assert "it is taken for a compression bomb" in told[name] if refused else told[name] == expected, name
     assert peak < 600, "MiB, whatever comes"
 
 

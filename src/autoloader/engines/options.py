@@ -130,6 +130,11 @@ def parse_options(format_type: FormatType, options: Mapping[str, str]) -> Option
     return _MADE[format_type](values)
 
 
+def reads_lines(options: Options) -> bool:
+    """Whether each line of a file is a JSON record."""
+    return isinstance(options, JsonOptions) and not options.multi_line
+
+
 def _json(values: dict[str, Any]) -> JsonOptions:
     """Records at a path are always those of documents."""
     if values.get("record_path") and values.setdefault("multi_line", True) is False:

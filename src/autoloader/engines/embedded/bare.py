@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autoloader.engines.embedded import values
-from autoloader.engines.embedded.screen import loose_value, ndjson_pattern
+from autoloader.engines.embedded.screen import loose_forms, ndjson_pattern
 from autoloader.engines.forms import TIME, ZONE
 from autoloader.schema.types import Decimal, Scalar
 
@@ -59,11 +59,11 @@ def bare_pattern(schema: Schema, options: ValueOptions) -> str | None:
     if not any(_form(column.type, options) for column in schema.columns):
         return None
 
-    def value(column_type: DataType) -> str:
+    def forms(column_type: DataType) -> tuple[str, ...]:
         form = _form(column_type, options)
-        return loose_value(column_type) if form is None else f"(?:null|{form})"
+        return loose_forms(column_type) if form is None else ("null", form)
 
-    return ndjson_pattern(schema, value)
+    return ndjson_pattern(schema, forms)
 
 
 def bare_columns(schema: Schema, options: Options) -> list[BareColumn]:

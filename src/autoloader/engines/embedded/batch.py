@@ -15,10 +15,10 @@ from autoloader.engines.tolerance import FIRST_SHOWN
 from autoloader.errors import BadRecord, FileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from autoloader.engines.embedded.fetch import Block
-    from autoloader.engines.embedded.readers import Layout, RecordReader
+    from autoloader.engines.embedded.readers import Layout, Piece, RecordReader
     from autoloader.engines.embedded.spool import Slice
     from autoloader.engines.embedded.tags import Tags
     from autoloader.engines.embedded.tools import Tools
@@ -77,7 +77,6 @@ class Batch:
         self.plain: dict[Layout, Segment] = {}
         self.canonical: Segment | None = None
         self._adopted: list[Segment] = []
-        self.sieved: list[Segment] = []
         self.rejecting = tools.rejecting
         self._tags = tags
         self._new_path = tools.new_path
@@ -130,28 +129,32 @@ class Batch:
         self._screening.add(intake, reader, data, last=last)
         self._write(self._screening.done() if last or reader.independent else self._screening.all())
 
-    def _write(self, screened: Iterable[tuple[Intake, bytes, bool, Layout | None]]) -> None:
-        for intake, data, last, layout in screened:
-            if layout is None:
-                self._exact(intake, data, last=last)
-            else:
-                self._plain(intake, data, layout)
+    def _write(self, screened: Iterable[tuple[Intake, bytes, bool, list[Piece]]]) -> None:
+        for intake, data, last, pieces in screened:
+            for piece in pieces:
+                if piece.layout is None:
+                    self._read(intake, piece.data, last=last)
+                else:
+                    self._plain(intake, piece.data, piece.layout)
+            intake.lines += data.count(b"\n")
 
     def _plain(self, intake: Intake, data: bytes, layout: Layout) -> None:
         if layout not in self.plain:
             self.plain[layout] = Segment(self._new_path())
-        tagged, records = intake.reader.tag(data, intake.ordinal)
-        longest = len(tagged)
-        intake.slices.append(self.plain[layout].append(tagged, line=intake.lines + 1, canonical=False, longest=longest))
+        line = intake.lines + 1
+        tagged, records = intake.reader.tag(data, intake.ordinal, line)
+        intake.slices.append(self.plain[layout].append(tagged, line=line, canonical=False, longest=len(tagged)))
         intake.records += records
-        intake.lines += data.count(b"\n")
 
     def _exact(self, intake: Intake, data: bytes, *, last: bool) -> None:
+        self._read(intake, data, last=last)
+        intake.lines += data.count(b"\n")
+
+    def _read(self, intake: Intake, data: bytes, *, last: bool) -> None:
         try:
             self.read_exactly(intake, data, intake.lines + 1, last=last)
         except FileError as error:
             intake.fail(error)
-        intake.lines += data.count(b"\n")
 
     def read_exactly(self, intake: Intake, data: bytes, line: int, *, last: bool) -> None:
         """Write the canonical records of a block; those before one that fails the file are written too.
@@ -207,24 +210,44 @@ class Batch:
     @property
     def ndjson(self) -> list[Segment]:
         """Those that hold JSON that is to be judged: plain and canonical alike."""
-        return [segment for segment in self.segments if segment not in self._csv and segment not in self.sieved]
+        return [segment for segment in self.segments if segment not in self._csv]
 
     @property
     def _csv(self) -> list[Segment]:
         return [segment for layout, segment in self.plain.items() if layout not in {NDJSON, BARE}]
 
     def adopt(self, segment: Segment) -> None:
-        """Take over canonical records that a second reading of some files has written.
-
-        Where bad records are tolerated the bad ones among them are told by now: the segment is to be sieved.
-        """
+        """Take over canonical records that a second reading of some files has written."""
         self._adopted.append(segment)
-        if self.rejecting.tolerant:
-            self.sieved.append(segment)
 
     def copy_canonical(self, intake: Intake, data: bytes) -> None:
         """Records that are canonical already."""
-        self._append_canonical(intake, data, records=data.count(b"\n"), longest=len(data))
+        self._append_canonical(intake, data, records=data.count(self._tags.opened), longest=len(data))
+
+    def take_apart(self, intake: Intake, wanted: Sequence[int]) -> int:
+        """Read the records of some lines exactly, which slices of another batch hold; those lose them.
+
+        Args:
+            intake: the file.
+            wanted: the lines, in ascending order.
+
+        Returns:
+            How many records the file has besides.
+        """
+        rest = intake.records
+        for part in tuple(intake.slices):
+            records = part.take_out(wanted, self._tags.numbers)
+            intake.records -= len(records)
+            rest -= len(records)
+            if records and part.canonical:
+                self.copy_canonical(intake, b"".join(text + b"\n" for _, text in records))
+            elif records:
+                first = records[0][0]
+                lines = [b""] * (records[-1][0] - first + 1)
+                for line, text in records:
+                    lines[line - first] = intake.reader.untag(text, intake.ordinal)
+                self.read_exactly(intake, b"\n".join(lines), first, last=False)
+        return rest
 
     def remove(self) -> None:
         """Give the room of the spool back."""

@@ -84,7 +84,7 @@ class CsvReader:
             at, line = end + 1, line + 1
         return None
 
-    def tag(self, block: bytes, ordinal: int) -> tuple[bytes, int]:
+    def tag(self, block: bytes, ordinal: int, line: int) -> tuple[bytes, int]:  # noqa: ARG002  no line is told here
         """The ordinal becomes the first field of every line; a plain block ends each of them with a line end."""
         lines = block.replace(b"\r\n", b"\n")
         opening = b"%d%s" % (ordinal, self._dialect.options.sep.encode())

@@ -26,10 +26,11 @@ class NdjsonReader:
 
     Args:
         tags: of the load.
-        screen: of the schema; None: every record is read exactly.
+        screen: of the schema.
         bare: the stricter one, where the schema has any use for it.
         write: canonical text of a record, from ``canonical_record``.
-        wide: looks for blocks that are plain but for unknown keys; None where those need not be kept.
+        wide: looks for blocks that are plain but for unknown keys.
+        numbered: whether plain records are to carry the line at which they stand.
     """
 
     unit = "line"
@@ -39,10 +40,12 @@ class NdjsonReader:
     def __init__(
         self,
         tags: Tags,
-        screen: Screen | None,
+        screen: Screen,
         bare: Screen | None,
         write: Callable[[dict[str, Any]], str],
-        wide: Wider | None = None,
+        wide: Wider,
+        *,
+        numbered: bool = False,
     ) -> None:
         self.layout: Layout = NDJSON
         self.screen: Screen | None = screen
@@ -50,13 +53,16 @@ class NdjsonReader:
         self.wide: Wider | None = wide
         self._tags = tags
         self._write = write
+        self._numbered = numbered
 
     def begin(self, block: bytes) -> tuple[bytes, int]:
         """An NDJSON file has nothing before its records."""
         return block, 0
 
-    def tag(self, block: bytes, ordinal: int) -> tuple[bytes, int]:
+    def tag(self, block: bytes, ordinal: int, line: int) -> tuple[bytes, int]:
         """A plain record begins its line, so a replacement finds each of them."""
+        if self._numbered:
+            return self._with_numbers(block, ordinal, line)
         opening = self._tags.opening(ordinal)
         tagged = block.replace(b"\n{", b"\n" + opening)
         if block.startswith(b"{"):
@@ -64,8 +70,19 @@ class NdjsonReader:
         records = (len(tagged) - len(block)) // (len(opening) - 1)
         return (tagged if tagged.endswith(b"\n") else tagged + b"\n"), records
 
+    def _with_numbers(self, block: bytes, ordinal: int, line: int) -> tuple[bytes, int]:
+        opening, records = self._tags.numbered(ordinal), 0
+        lines = block.removesuffix(b"\n").split(b"\n")
+        for at, text in enumerate(lines):
+            if text[:1] == b"{":
+                lines[at] = opening % (line + at) + text[1:]
+                records += 1
+        return b"\n".join(lines) + b"\n", records
+
     def untag(self, tagged: bytes, ordinal: int) -> bytes:
         """Line for line what ``tag`` was given."""
+        if self._numbered:
+            return self._tags.without_numbers(tagged)
         return (b"\n" + tagged).replace(b"\n" + self._tags.opening(ordinal), b"\n{")[1:]
 
     def exact(self, block: bytes, line: int, *, last: bool) -> Iterator[Found]:  # noqa: ARG002  a block ends with a line

@@ -3,36 +3,42 @@
 The statement fails as a whole. Then the files at fault are found: all with bad values in one more statement, one with a
 duplicate key by the tag in DuckDB's message. They are read exactly, blamed with the line or taken up again, and the
 statement runs once more.
+
+Where bad records are tolerated the statement leaves them out. When rows are missing, one more names their lines, which
+are taken out of the spool and read exactly: a file is not read again for one bad record.
 """
 
 from __future__ import annotations
 
 import re
+from array import array
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from autoloader.engines.embedded.batch import Batch
+from autoloader.engines.embedded.blaming import comes_first, first_bad, raw_message
 from autoloader.engines.embedded.readers import BARE, NDJSON
 from autoloader.engines.embedded.sql import literal
 from autoloader.engines.embedded.statement import (
     BAD_VALUE,
     Judgement,
     csv_source,
-    kept,
     longest_line,
     ndjson_source,
     wide_source,
+    with_unknown_column,
 )
-from autoloader.engines.embedded.strict_json import UNKNOWN_FIELD, blame
+from autoloader.engines.embedded.strict_json import blame
+from autoloader.engines.embedded.unknown import told
 from autoloader.engines.options import CsvOptions
 from autoloader.engines.tolerance import FIRST_SHOWN
-from autoloader.errors import AutoloaderError, BadRecord, FileError
+from autoloader.errors import AutoloaderError, BadRecord
 from autoloader.model import UnknownFields
 from autoloader.scratch import full
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from autoloader.engines.embedded.batch import Intake
@@ -42,6 +48,9 @@ if TYPE_CHECKING:
     from autoloader.engines.embedded.writing import Written
     from autoloader.engines.options import Options
 
+_LINE_BLAMES = 16
+"""So many lines with a key twice are set apart one by one: the statement begins anew for each."""
+_ROWS_AT_ONCE = 10_000
 _SINGLE_BLAMES = 3
 """After so many files were blamed one by one, the whole batch is read exactly: many bad files must end soon too."""
 
@@ -60,11 +69,13 @@ class Parser:
         self._options = options
         self._tags = tags
         self._rejecting = tools.rejecting
-        self._kept = kept(tools.schema, tools.unknown_fields, tags)
-        mode = tools.unknown_fields
-        unknown = None if mode is UnknownFields.IGNORE else tags.unknown
-        self._judgement = Judgement(self._kept, options, unknown=unknown, refuses=mode is UnknownFields.FAIL)
+        self._kept = with_unknown_column(tools.schema, tags) if told(tools.unknown_fields, options) else tools.schema
+        unknown = None if self._kept is tools.schema else tags.unknown
+        refuses = tools.unknown_fields is UnknownFields.FAIL
+        self._judgement = Judgement(self._kept, options, unknown=unknown, refuses=refuses)
         self._tag = re.compile(rb'"%s":(\d+)' % tags.file.encode())
+        # A record of plain CSV does not carry its line: nobody could say which one is bad.
+        self._sieves = tools.rejecting.tolerant and not isinstance(options, CsvOptions)
 
     def parse(self, batch: Batch) -> Written | None:
         """Write the records of every good file; the bad ones have their ``error`` set. None when nothing is left.
@@ -80,12 +91,59 @@ class Parser:
             except duckdb.OutOfMemoryException:
                 raise
             except (duckdb.Error, UnicodeDecodeError) as error:
-                self._settle(self._suspects(batch, error, blames), batch)
+                self._doubt(batch, error, blames)
                 blames += 1
+                continue
+            if self._sieves and self._set_apart(batch, written):
+                written.remove()
                 continue
             self._check(batch, written)
             return written
         return None
+
+    def _doubt(self, batch: Batch, error: Exception, blames: int) -> None:
+        """The statement failed: read exactly what may be at fault."""
+        named = self._tags.numbers.search(raw_message(error)) if self._sieves and blames < _LINE_BLAMES else None
+        if named:
+            self._read_apart({int(named[1]): array("q", [int(named[2])])}, batch)
+        else:
+            self._settle(self._suspects(batch, error, blames), batch)
+
+    def _set_apart(self, batch: Batch, written: Written) -> bool:
+        """Tell the bad records that were left out; whether others must be written than those that were."""
+        missing = sum(intake.records for intake in batch.files.values()) - written.records
+        if not missing:
+            return False
+        found = self._bad_lines(batch)
+        return sum(map(len, found.values())) == missing and self._read_apart(found, batch)
+
+    def _bad_lines(self, batch: Batch) -> dict[int, array[int]]:
+        """By ordinal, the lines of bad records in ascending order."""
+        bare = batch.plain.get(BARE)
+        parts = [] if bare is None else [self._judgement.bad_bare_lines(bare, self._tags)]
+        texts = self._source(batch, without=bare)
+        parts += [self._judgement.bad_lines(texts)] if texts else []
+        return self._by_ordinal(" UNION ALL ".join(parts))
+
+    def _by_ordinal(self, lines: str) -> dict[int, array[int]]:
+        found: dict[int, array[int]] = {}
+        rows = self._tools.connection.execute(f"SELECT ordinal, line FROM ({lines}) ORDER BY ordinal, line")
+        while some := rows.fetchmany(_ROWS_AT_ONCE):
+            for ordinal, line in some:
+                found.setdefault(ordinal, array("q")).append(line)
+        return found
+
+    def _read_apart(self, found: Mapping[int, array[int]], batch: Batch) -> bool:
+        """Read some lines exactly, by ordinal; whether anything of them is good, or a file fails by too many."""
+        second = Batch({ordinal: batch.files[ordinal] for ordinal in found}, self._tags, self._tools)
+        rest = sum(second.take_apart(intake, found[ordinal]) for ordinal, intake in second.files.items())
+        second.close()
+        self._sieve(second)
+        if second.canonical is not None:
+            batch.adopt(second.canonical)
+        again = sum(intake.records for intake in second.files.values()) > rest
+        self._drop(second, second.files.values())
+        return again or any(intake.error is not None for intake in second.files.values())
 
     def _check(self, batch: Batch, written: Written) -> None:
         expected = sum(intake.records for intake in batch.files.values())
@@ -96,13 +154,11 @@ class Parser:
     def _good(self, batch: Batch) -> str:
         """The records of the batch, each part of it read the cheapest way that is exact."""
         bare = batch.plain.get(BARE)
-        parts = [] if bare is None else [self._judgement.good_bare([bare.path], bare.longest, self._tags)]
+        judge = self._judgement
+        of_bare, of_texts = (judge.sieved_bare, judge.sieved) if self._sieves else (judge.good_bare, judge.good)
+        parts = [] if bare is None else [of_bare(bare, self._tags)]
         texts = self._source(batch, without=bare)
-        parts += [self._judgement.good(texts)] if texts else []
-        if batch.sieved:
-            paths = [segment.path for segment in batch.sieved]
-            sieved = ndjson_source(paths, longest_line(batch.sieved), self._kept, self._tags)
-            parts.append(self._judgement.sieved(sieved))
+        parts += [of_texts(texts)] if texts else []
         return " UNION ALL ".join(parts)
 
     def _source(self, batch: Batch, without: Segment | None = None) -> str:
@@ -134,7 +190,7 @@ class Parser:
             except (duckdb.Error, UnicodeDecodeError) as worse:
                 return self._suspects(batch, worse, blames)
             return [batch.files[ordinal] for (ordinal,) in rows]
-        tagged = self._tag.search(_raw_message(error))
+        tagged = self._tag.search(raw_message(error))
         if tagged and blames < _SINGLE_BLAMES:
             return [batch.files[int(tagged[1])]]
         suspects = [i for i in batch.files.values() if any(not part.canonical for part in i.slices)]
@@ -162,7 +218,7 @@ class Parser:
         """Read the suspects exactly, blame those with a bad record, and take the others up again."""
         second = Batch({intake.ordinal: intake for intake in suspects}, self._tags, self._tools)
         for intake in second.files.values():
-            self._read_again(intake, batch, second)
+            self._read_again(intake, second)
         second.close()
         if second.canonical is None:
             return
@@ -170,28 +226,38 @@ class Parser:
             self._sieve(second)
             batch.adopt(second.canonical)
             return
-        for ordinal, error in self._first_bad(second).items():
-            second.files[ordinal].error = error
+        rows = self._tools.connection.execute(self._judgement.first_bad(self._source(second))).fetchall()
+        for ordinal, error in first_bad(rows, second.files, self._kept.names).items():
+            if not comes_first(second.files[ordinal].error, error):
+                second.files[ordinal].error = error
         for intake in second.files.values():
             if intake.error is not None:
                 second.blank(intake)
         batch.adopt(second.canonical)
 
-    def _read_again(self, intake: Intake, batch: Batch, second: Batch) -> None:
-        parts = [(part, part.read()) for part in intake.slices]
-        batch.blank(intake)
-        try:
-            for part, data in parts:
+    def _read_again(self, intake: Intake, second: Batch) -> None:
+        """Slices that begin before a record that was refused are still read: they may hold an earlier one."""
+        parts = intake.slices
+        refused_at: int | None = None
+        intake.slices, intake.records = [], 0
+        for part in parts:
+            data = part.read()
+            part.blank()
+            if refused_at is not None and part.line > refused_at:
+                continue
+            try:
                 if part.canonical:
                     second.copy_canonical(intake, data)
                 else:
                     untagged = intake.reader.untag(data, intake.ordinal)
                     second.read_exactly(intake, untagged, part.line, last=False)
-        except FileError as error:
-            intake.error = error
+            except BadRecord as error:
+                if not comes_first(intake.error, error):
+                    intake.error = error
+                refused_at = error.line if refused_at is None else min(refused_at, error.line or 0)
 
     def _sieve(self, second: Batch) -> None:
-        """Write the bad records down; too many of them fail their file."""
+        """Write the bad records down and take them out; too many of them fail their file."""
         if second.canonical is None or self._judgement.bad == "false":
             return
         target, segment = self._tools.new_path(), second.canonical
@@ -201,6 +267,10 @@ class Parser:
             self._tools.connection.execute(bad).fetchall()
         except duckdb.IOException as error:
             raise full(target.parent, error) or error from None
+        for ordinal, lines in self._by_ordinal(f"FROM read_parquet({literal(str(target))})").items():
+            for part in second.files[ordinal].slices:
+                if part.segment is segment:
+                    part.take_out(lines, self._tags.numbers)
         for ordinal, rows, first in self._counted(target):
             intake = second.files[ordinal]
             intake.records -= rows
@@ -219,21 +289,3 @@ class Parser:
         told = "{'line': line, 'column': \"column\", 'shown': shown, 'reason': reason}"
         counted = f"SELECT ordinal, count(*), min({told}, {FIRST_SHOWN}) FROM read_parquet({literal(str(spilled))})"
         return self._tools.connection.execute(f"{counted} GROUP BY ordinal").fetchall()
-
-    def _first_bad(self, second: Batch) -> dict[int, BadRecord]:
-        rows = self._tools.connection.execute(self._judgement.first_bad(self._source(second))).fetchall()
-        return {row[0]: self._blame(row, second.files[row[0]]) for row in rows}
-
-    def _blame(self, row: tuple[Any, ...], intake: Intake) -> BadRecord:
-        _, line, *pairs = row
-        names = self._kept.names
-        at = next(at for at in range(len(names)) if pairs[2 * at] is not None)
-        code, raw = pairs[2 * at], pairs[2 * at + 1]
-        column = raw if code == UNKNOWN_FIELD else names[at]
-        message = blame(intake.reader.unit, line, column, raw, code)
-        return BadRecord(message, code=code, line=line, column=column, raw=raw)
-
-
-def _raw_message(error: Exception) -> bytes:
-    """An error that quotes bad bytes arrives as UnicodeDecodeError, with the message inside."""
-    return error.object if isinstance(error, UnicodeDecodeError) else str(error).encode()

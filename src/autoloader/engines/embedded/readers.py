@@ -35,6 +35,18 @@ BARE = Layout("bare")
 """NDJSON in which every value is so plain that it can be read typed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """All lines of a block, or some of them with empty lines in place of the others.
+
+    Attributes:
+        layout: how they can be read without a look at each; None where they must be read exactly.
+    """
+
+    data: bytes
+    layout: Layout | None
+
+
 Found = tuple[int, str, str] | BadRecord
 """A record: where it begins, its canonical text, and the start of its text as it stands there. Or one that is bad."""
 
@@ -72,8 +84,14 @@ class RecordReader(Protocol):
         """
         ...
 
-    def tag(self, block: bytes, ordinal: int) -> tuple[bytes, int]:
-        """A plain block with the file's ordinal on every record, and how many records there are."""
+    def tag(self, block: bytes, ordinal: int, line: int) -> tuple[bytes, int]:
+        """A plain block with the file's ordinal on every record, and how many records there are.
+
+        Args:
+            block: of the file.
+            ordinal: of the file.
+            line: the physical line at which the block begins.
+        """
         ...
 
     def untag(self, tagged: bytes, ordinal: int) -> bytes:
@@ -106,9 +124,9 @@ class Unscreened:
         """There is nothing before the records."""
         return block, 0
 
-    def tag(self, block: bytes, ordinal: int) -> tuple[bytes, int]:
+    def tag(self, block: bytes, ordinal: int, line: int) -> tuple[bytes, int]:
         """Never asked: there is no screen."""
-        raise AssertionError((block[:20], ordinal))
+        raise AssertionError((block[:20], ordinal, line))
 
     def untag(self, tagged: bytes, ordinal: int) -> bytes:
         """Never asked: nothing is tagged."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -40,6 +40,10 @@ _AS_WRITTEN = (
     r"|-?[1-9][0-9]{0,2}\.[0-9]{0,10}[1-9]"
     r"|-?0\.0{0,2}[1-9](?:[0-9]{0,9}[1-9])?"
 )
+_SHORT_AS_WRITTEN = (
+    r"0|-?[1-9][0-9]{0,17}|-?[1-9][0-9]{0,7}\.(?:0|[0-9]{0,5}[1-9])|-?0\.0{0,2}[1-9](?:[0-9]{0,3}[1-9])?"
+)
+"""Some of them, in a short expression: RE2 is twenty times slower over one that is too large for its automaton."""
 _WHOLE = r"-?(?:0|[1-9][0-9]{0,39})(?:\.0{1,9})?"
 _EXPONENT = r"[eE][+-]?[0-9]{1,2}"
 _SHORT = (
@@ -56,6 +60,9 @@ _SCALARS = {
     Scalar.DOUBLE: _DOUBLE,
     Scalar.BOOLEAN: "true|false",
 }
+
+_LINE_END = pa.scalar(b"\n", pa.large_binary())
+_NOTHING = pa.scalar(b"", pa.large_binary())
 
 
 class Screen:
@@ -80,59 +87,78 @@ class Screen:
             return [False] * len(blocks)
         return [bool(answer) for answer in answers]
 
+    def plain_lines(self, lines: pa.Array[Any]) -> pa.Array[Any]:
+        """One answer for each line, of which its line end is no part."""
+        kernels: Any = pc  # whose types know no bytes
+        ended = kernels.binary_join_element_wise(lines, _LINE_END, _NOTHING)
+        try:
+            answers: pa.Array[Any] = kernels.match_substring_regex(ended, self._pattern)
+        except pa.ArrowInvalid:
+            return pa.repeat(pa.scalar(value=False), len(lines))
+        return answers
 
-def loose_value(column_type: DataType) -> str:
+
+def loose_forms(column_type: DataType) -> tuple[str, ...]:
     """Every form of a value that DuckDB, reading it as text, gives back as the contract wants it."""
     match column_type:
         case Scalar():
-            return _either(_STRING, "null", *([_SCALARS[column_type]] if column_type in _SCALARS else []))
+            return (_STRING, "null", *([_SCALARS[column_type]] if column_type in _SCALARS else []))
         case Decimal():
-            return _either(_STRING, "null", _SHORT)
+            return (_STRING, "null", _SHORT)
         case Array(element):
-            return _either("null", rf"\[{_BLANK}{_list_of(loose_value(element))}\]")
+            return ("null", rf"\[{_BLANK}{_list_of(_either(*loose_forms(element)))}\]")
         case Map(_, value):
-            entry = f"{_STRING}{_BLANK}:{_BLANK}{loose_value(value)}"
-            return _either("null", rf"\{{{_BLANK}{_list_of(entry)}\}}")
+            entry = f"{_STRING}{_BLANK}:{_BLANK}{_either(*loose_forms(value))}"
+            return ("null", rf"\{{{_BLANK}{_list_of(entry)}\}}")
         case Struct(columns):
-            return _either("null", _object(columns))
+            return ("null", _object(columns))
 
 
-def ndjson_pattern(schema: Schema, value: Callable[[DataType], str] = loose_value) -> str:
-    """Lines that hold one object each, with keys of the schema only, or nothing.
+def ndjson_pattern(schema: Schema, forms: Callable[[DataType], tuple[str, ...]] = loose_forms) -> str:
+    """Lines that hold one object each, with keys of the schema only, or nothing; each ends with a line end.
 
     Args:
         schema: the columns.
-        value: the pattern of a top-level value of this type.
+        forms: the patterns of a top-level value of this type.
     """
-    line = rf"(?:{_object(schema.columns, value)}{_BLANK})?"
-    return rf"(?:{line}\r?\n)*(?:{line})?"
+    line = rf"(?:{_object(schema.columns, forms)}{_BLANK})?"
+    return rf"(?:{line}\r?\n)*"
 
 
 def wider_pattern(schema: Schema, more: Sequence[str]) -> str:
     """The same with further keys, whose values are plain: read as JSON, DuckDB gives them back as they are written."""
-    plain = _either(_BARE_STRING, "null|true|false", _AS_WRITTEN)
+    plain = _either(_BARE_STRING, "null|true|false", _SHORT_AS_WRITTEN)
     array = rf"\[{_BLANK}{_list_of(plain)}\]"
     member = rf"{_BARE_STRING}{_BLANK}:{_BLANK}{_either(plain, array)}"
     value = _either(plain, array, rf"\{{{_BLANK}{_list_of(member)}\}}")
-    line = rf"(?:{_object(schema.columns, loose_value, {value: [re.escape(name) for name in more]})}{_BLANK})?"
-    return rf"(?:{line}\r?\n)*(?:{line})?"
+    line = rf"(?:{_object(schema.columns, loose_forms, dict.fromkeys(more, (value,)))}{_BLANK})?"
+    return rf"(?:{line}\r?\n)*"
 
 
 def _object(
     columns: Sequence[Column],
-    value: Callable[[DataType], str] = loose_value,
-    more: Mapping[str, list[str]] = MappingProxyType({}),
+    forms: Callable[[DataType], tuple[str, ...]] = loose_forms,
+    more: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> str:
-    """An object whose keys are those of ``columns``; keys of one kind of value share it, or the expression grows.
+    """An object whose keys are those of ``columns``.
+
+    A form stands there once, whatever the number of keys whose values may have it, and keys once for all their common
+    forms: RE2 is slow where an expression is large.
 
     Args:
-        more: further keys by the pattern of their values.
+        columns: at this level.
+        forms: the patterns of a value of this type.
+        more: further keys, each with the patterns of its values.
     """
-    keys: dict[str, list[str]] = dict(more)
-    for column in columns:
-        if writes_as_it_is(column.name):
-            keys.setdefault(value(column.type), []).append(re.escape(column.name))
-    members = [f'"{_either(*names)}"{_BLANK}:{_BLANK}{form}' for form, names in keys.items()]
+    named = dict(more) | {c.name: forms(c.type) for c in columns if writes_as_it_is(c.name)}
+    keys: dict[str, list[str]] = {}
+    for name, own in named.items():
+        for form in own:
+            keys.setdefault(form, []).append(re.escape(name))
+    shared: dict[tuple[str, ...], list[str]] = {}
+    for form, names in keys.items():
+        shared.setdefault(tuple(names), []).append(form)
+    members = [f'"{_either(*names)}"{_BLANK}:{_BLANK}{_either(*own)}' for names, own in shared.items()]
     return rf"\{{{_BLANK}{_list_of(_either(*members)) if members else ''}\}}"
 
 

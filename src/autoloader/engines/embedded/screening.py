@@ -10,7 +10,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from autoloader.engines.embedded.readers import BARE
+from autoloader.engines.embedded.readers import BARE, NDJSON, Piece
+from autoloader.engines.embedded.sifting import Sieve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,7 +45,8 @@ class Screening(Generic[Owner]):
         self._pool = pool
         self._group: list[_Waiting[Owner]] = []
         self._group_bytes = 0
-        self._under_way: deque[tuple[list[_Waiting[Owner]], Future[list[Layout | None]]]] = deque()
+        self._odd = False
+        self._under_way: deque[tuple[list[_Waiting[Owner]], Future[list[list[Piece]]]]] = deque()
 
     def add(self, owner: Owner, reader: RecordReader, data: bytes, *, last: bool) -> None:
         """Take a block; ``last`` is handed through."""
@@ -53,12 +55,12 @@ class Screening(Generic[Owner]):
         if self._group_bytes >= _AT_ONCE:
             self._send()
 
-    def done(self) -> Iterator[tuple[Owner, bytes, bool, Layout | None]]:
-        """The blocks that were looked at, in order, with how each can be read; None where it must be read exactly."""
+    def done(self) -> Iterator[tuple[Owner, bytes, bool, list[Piece]]]:
+        """The blocks that were looked at, in order, each with its pieces."""
         while self._under_way and (len(self._under_way) > _GROUPS or self._under_way[0][1].done()):
             yield from self._next()
 
-    def all(self) -> Iterator[tuple[Owner, bytes, bool, Layout | None]]:
+    def all(self) -> Iterator[tuple[Owner, bytes, bool, list[Piece]]]:
         """The same of all blocks: waits for those that are under way."""
         self._send()
         while self._under_way:
@@ -66,17 +68,33 @@ class Screening(Generic[Owner]):
 
     def _send(self) -> None:
         if self._group:
-            self._under_way.append((self._group, self._pool.submit(_layouts, self._group)))
+            self._under_way.append((self._group, self._pool.submit(self._pieces, self._group)))
             self._group, self._group_bytes = [], 0
 
-    def _next(self) -> Iterator[tuple[Owner, bytes, bool, Layout | None]]:
+    def _next(self) -> Iterator[tuple[Owner, bytes, bool, list[Piece]]]:
         group, looked_at = self._under_way.popleft()
-        for waiting, layout in zip(group, looked_at.result(), strict=True):
-            yield waiting.owner, waiting.data, waiting.last, layout
+        for waiting, pieces in zip(group, looked_at.result(), strict=True):
+            yield waiting.owner, waiting.data, waiting.last, pieces
+
+    def _pieces(self, group: Sequence[_Waiting[Owner]]) -> list[list[Piece]]:
+        """How each block can be read without a look at its records: as a whole, or where it can be cut, in pieces.
+
+        Where the last blocks had to be cut these are cut at once.
+        """
+        whole: list[Layout | None] = [None] * len(group) if self._odd else _layouts(group)
+        pieces = [[Piece(waiting.data, layout)] for waiting, layout in zip(group, whole, strict=True)]
+        refused = [at for at, waiting in enumerate(group) if whole[at] is None and waiting.reader.independent]
+        for reader in {id(group[at].reader.screen): group[at].reader for at in refused}.values():
+            alike = [at for at in refused if group[at].reader.screen is reader.screen]
+            for at, found in zip(alike, Sieve([group[at].data for at in alike]).sorted(reader), strict=True):
+                pieces[at] = found
+        cut = [each for each in pieces if len(each) != 1 or each[0].layout not in {BARE, NDJSON}]
+        self._odd = len(cut) == len(group) and all(waiting.reader.independent for waiting in group)
+        return pieces
 
 
 def _layouts(group: Sequence[_Waiting[Owner]]) -> list[Layout | None]:
-    """How each block can be read without a look at its records; None where it cannot."""
+    """How each block can be read as a whole without a look at its records; None where it cannot."""
     answers: list[Layout | None] = [None] * len(group)
     for reader in {(id(w.reader.screen), w.reader.layout): w.reader for w in group}.values():
         alike = [
@@ -87,9 +105,4 @@ def _layouts(group: Sequence[_Waiting[Owner]]) -> list[Layout | None]:
             if screen is not None and left:
                 for at, plain in zip(left, screen.plain([group[at].data for at in left]), strict=True):
                     answers[at] = layout if plain else None
-    for wide in {id(w.reader.wide): w.reader.wide for w in group}.values():
-        left = [at for at, w in enumerate(group) if answers[at] is None and w.reader.wide is wide]
-        if wide is not None and left:
-            for at, layout_or_none in zip(left, wide.layouts([group[at].data for at in left]), strict=True):
-                answers[at] = layout_or_none
     return answers

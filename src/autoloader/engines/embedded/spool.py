@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autoloader.scratch import room
 
 if TYPE_CHECKING:
+    import re
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -20,6 +23,7 @@ class Slice:
         offset: first byte.
         length: bytes.
         line: physical line at which they begin in the source file.
+        lines: how many of its lines they are, where they are plain.
         canonical: whether they are canonical records (else plain ones, tagged).
     """
 
@@ -27,6 +31,7 @@ class Slice:
     offset: int
     length: int
     line: int
+    lines: int
     canonical: bool
 
     def read(self) -> bytes:
@@ -37,9 +42,35 @@ class Slice:
 
     def blank(self) -> None:
         """Overwrite with line ends: every reader skips them, and the other slices stay where they are."""
+        self._overwrite(b"\n" * self.length)
+
+    def take_out(self, wanted: Sequence[int], numbers: re.Pattern[bytes]) -> list[tuple[int, bytes]]:
+        """Overwrite the records of some lines with blanks, which every reader skips; the others stay where they are.
+
+        Args:
+            wanted: physical lines (or element numbers), in ascending order.
+            numbers: what a record begins with; the second group is its line.
+
+        Returns:
+            What was taken out, without line ends.
+        """
+        taken: list[tuple[int, bytes]] = []
+        if not self.canonical and bisect_left(wanted, self.line) == bisect_left(wanted, self.line + self.lines):
+            return taken
+        lines = self.read().split(b"\n")
+        for at, text in enumerate(lines):
+            found = numbers.match(text)
+            if found and _holds(wanted, int(found[2])):
+                taken.append((int(found[2]), text))
+                lines[at] = b" " * len(text)
+        if taken:
+            self._overwrite(b"\n".join(lines))
+        return taken
+
+    def _overwrite(self, data: bytes) -> None:
         with self.segment.path.open("r+b") as file:
             file.seek(self.offset)
-            file.write(b"\n" * self.length)
+            file.write(data)
 
 
 class Segment:
@@ -71,7 +102,7 @@ class Segment:
         """
         with room(self.path.parent):
             self._file.write(data)
-        added = Slice(self, self.size, len(data), line, canonical)
+        added = Slice(self, self.size, len(data), line, data.count(b"\n"), canonical)
         self.size += len(data)
         self.longest = max(self.longest, longest)
         return added
@@ -85,3 +116,8 @@ class Segment:
         """Give the room back."""
         self._file.close()
         self.path.unlink(missing_ok=True)
+
+
+def _holds(ascending: Sequence[int], number: int) -> bool:
+    at = bisect_left(ascending, number)
+    return at < len(ascending) and ascending[at] == number

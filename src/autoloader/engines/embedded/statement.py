@@ -62,10 +62,8 @@ def ndjson_source(paths: Sequence[Path], longest: int, schema: Schema, tags: Tag
     )
 
 
-def kept(schema: Schema, unknown_fields: UnknownFields, tags: Tags) -> Schema:
-    """The schema with one more column, for the text about unknown fields, where they are not ignored."""
-    if unknown_fields is UnknownFields.IGNORE:
-        return schema
+def with_unknown_column(schema: Schema, tags: Tags) -> Schema:
+    """The schema with one more column, for the text about unknown fields."""
     return Schema((*schema.columns, Column(tags.unknown, Scalar.STRING)))
 
 
@@ -97,17 +95,26 @@ def _csv_value(column: Column, at: int | None) -> str:
 def wide_source(segment: Segment, layout: Layout, schema: Schema, tags: Tags, unknown_fields: UnknownFields) -> str:
     """The same from an NDJSON spool file whose records may have the unknown keys of the layout, all of plain values."""
     keys = [name for name in layout.unknown if name is not None]
-    known = [(tags.file, "INTEGER"), *((column.name, values.text_type(column.type)) for column in schema.columns)]
+    known = [(tags.file, "INTEGER"), (tags.line, "BIGINT")]
+    known += [(column.name, values.text_type(column.type)) for column in schema.columns]
     spec = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in [*known, *((key, "JSON") for key in keys)])
     texts = "".join(f", {quote(name)} AS text{at}" for at, name in enumerate(schema.names))
     told = _unknown([(key, f"CAST({quote(key)} AS VARCHAR)") for key in keys], unknown_fields)
-    twice = " OR ".join(f"len(json_keys({key})) > len(list_distinct(json_keys({key})))" for key in map(quote, keys))
-    told = f"CASE WHEN {twice} THEN {literal(TWICE)} ELSE {told} END"
+    told = f"CASE {' '.join(map(_twice, keys))} ELSE {told} END"
     return (
-        f"SELECT {quote(tags.file)} AS ordinal, NULL::BIGINT AS line{texts}, {told} AS text{len(schema.columns)} "
+        f"SELECT {quote(tags.file)} AS ordinal, {quote(tags.line)} AS line{texts}, {told} AS text{len(schema.columns)} "
         f"FROM read_json({_listed([segment.path])}, format = 'newline_delimited', columns = {{{spec}}}, "
         f"maximum_object_size = {_buffer(segment.longest)})"
     )
+
+
+def _twice(key: str) -> str:
+    """SQL of a branch that is taken where an unknown field is an object with a key that comes twice."""
+    keys = f"json_keys({quote(key)})"
+    found = (
+        f"CASE WHEN starts_with(CAST({quote(key)} AS VARCHAR), '{{') THEN len({keys}) > len(list_distinct({keys})) END"
+    )
+    return f"WHEN {found} THEN {literal(TWICE)}"
 
 
 def _csv_unknown(layout: Layout, unknown_fields: UnknownFields) -> str:
@@ -122,7 +129,7 @@ def _unknown(fields: Sequence[tuple[str, str]], unknown_fields: UnknownFields) -
         fields: names, and SQL of the JSON of their values, which is NULL for NULL.
     """
     fields = sorted(fields)
-    if not fields:
+    if not fields or unknown_fields is UnknownFields.IGNORE:
         return "NULL::VARCHAR"
     if unknown_fields is UnknownFields.FAIL:
         named = " ".join(f"WHEN {field} IS NOT NULL THEN {literal(name)}" for name, field in fields)
@@ -182,29 +189,57 @@ class Judgement:
 
     def sieved(self, source: str) -> str:
         """The same without the bad records."""
-        names = "".join(f", typed{at}" for at in range(len(self._schema.columns)))
-        where = "" if self.bad == "false" else f" WHERE NOT ({self.bad})"
-        return f"SELECT ordinal, line{names} FROM ({self.typed(source)}){where}"
+        return self._sieved(self.bad, self.typed(source))
 
-    def good_bare(self, paths: Sequence[Path], longest: int, tags: Tags) -> str:
-        """The same from NDJSON in which every value is bare, read typed."""
+    def bad_lines(self, source: str) -> str:
+        """A SELECT of ordinal and line of every bad record."""
+        return f"SELECT ordinal, line FROM ({self.typed(source)}) WHERE {self.bad}"
+
+    def good_bare(self, segment: Segment, tags: Tags) -> str:
+        """As ``good``, from NDJSON in which every value is bare, read typed."""
+        typed, bad = self._bare(segment, tags)
+        return self._unless(bad, typed)
+
+    def sieved_bare(self, segment: Segment, tags: Tags) -> str:
+        """As ``sieved``, likewise."""
+        typed, bad = self._bare(segment, tags)
+        return self._sieved(bad, typed)
+
+    def bad_bare_lines(self, segment: Segment, tags: Tags) -> str:
+        """As ``bad_lines``, likewise."""
+        typed, bad = self._bare(segment, tags)
+        return f"SELECT ordinal, line FROM ({typed}) WHERE {bad}"
+
+    def _bare(self, segment: Segment, tags: Tags) -> tuple[str, str]:
+        """A SELECT that reads it, and SQL over that of whether a record is bad."""
         columns = bare_columns(self._schema, self._options)
         spec = ", ".join(
-            [f"{literal(tags.file)}: 'INTEGER'", *(f"{literal(c.name)}: {literal(c.read_as)}" for c in columns)]
+            [
+                f"{literal(tags.file)}: 'INTEGER', {literal(tags.line)}: 'BIGINT'",
+                *(f"{literal(c.name)}: {literal(c.read_as)}" for c in columns),
+            ]
         )
         raw = "".join(f", {quote(c.name)} AS raw{at}" for at, c in enumerate(columns))
         typed = "".join(f", {c.typed} AS typed{at}" for at, c in enumerate(columns))
         read = (
-            f"SELECT {quote(tags.file)} AS ordinal, NULL::BIGINT AS line{raw} FROM read_json({_listed(paths)}, "
-            f"format = 'newline_delimited', columns = {{{spec}}}, maximum_object_size = {_buffer(longest)})"
+            f"SELECT {quote(tags.file)} AS ordinal, {quote(tags.line)} AS line{raw} "
+            f"FROM read_json({_listed([segment.path])}, format = 'newline_delimited', columns = {{{spec}}}, "
+            f"maximum_object_size = {_buffer(segment.longest)})"
         )
         bad = " OR ".join(c.bad for c in columns if c.bad != "false") or "false"
-        return self._unless(bad, f"SELECT *{typed} FROM ({read})")
+        return f"SELECT *{typed} FROM ({read})", bad
 
     def _unless(self, bad: str, typed: str) -> str:
-        names = "".join(f", typed{at}" for at in range(len(self._schema.columns)))
         where = "" if bad == "false" else f" WHERE CASE WHEN {bad} THEN error({literal(BAD_VALUE)}) ELSE true END"
-        return f"SELECT ordinal, line{names} FROM ({typed}){where}"
+        return f"SELECT ordinal, line{self._names} FROM ({typed}){where}"
+
+    def _sieved(self, bad: str, typed: str) -> str:
+        where = "" if bad == "false" else f" WHERE NOT ({bad})"
+        return f"SELECT ordinal, line{self._names} FROM ({typed}){where}"
+
+    @property
+    def _names(self) -> str:
+        return "".join(f", typed{at}" for at in range(len(self._schema.columns)))
 
     def bad_files(self, source: str) -> str:
         """A SELECT of the ordinals of all files that hold a bad value."""

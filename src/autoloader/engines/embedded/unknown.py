@@ -12,16 +12,27 @@ from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING, Any
 
 from autoloader.engines.embedded.strict_json import compact
+from autoloader.engines.options import reads_lines
 from autoloader.model import UnknownFields
 from autoloader.schema.types import Array, DataType, Map, Struct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from autoloader.engines.options import Options
     from autoloader.schema.types import Column
 
     Find = Callable[[Any], Any]
     Told = Callable[[dict[str, Any]], str | None]
+
+
+def told(mode: UnknownFields, options: Options) -> bool:
+    """Whether there is a column for the text about unknown fields while records are judged.
+
+    Where they are ignored it tells no more than that a key comes twice in one, which only the fast reader of NDJSON
+    leaves to be seen.
+    """
+    return mode is not UnknownFields.IGNORE or reads_lines(options)
 
 
 def teller(columns: Sequence[Column], mode: UnknownFields) -> Told:

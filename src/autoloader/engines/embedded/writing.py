@@ -35,6 +35,11 @@ class Written:
     files: list[DataFile]
     records: int
 
+    def remove(self) -> None:
+        """Take the files away: others will be written in their place."""
+        for made in self.files:
+            Path(made.location).unlink()
+
 
 class ParquetWriter:
     """Writes the data files of one load.
