@@ -38,7 +38,7 @@ def _packed() -> dict[str, bytes]:
     found = {
         "lies.gz": ONE,
         "lies.zst": TWO,
-        "padded": gzip.compress(ONE) + b"\0" * 99,
+        "padded": gzip.compress(ONE, mtime=0) + b"\0" * 99,
         "skipped": b"\x50\x2a\x4d\x18\x03\0\0\0abc" + zstd(ONE),
     }
     for name, pack in PACKED.items():
@@ -66,7 +66,7 @@ NOT_LATIN = [
     b"7z\xbc\xaf\x27\x1c",
     b"PK\x03\x04",
     b"Obj\x01",
-    gzip.compress(b"\xe4\n"),
+    gzip.compress(b"\xe4\n", mtime=0),
     PACKED["bzip2"](b"\xe4\n"),
     PACKED["xz"](b"\xe4\n"),
     zstd(b"\xe4\n"),
