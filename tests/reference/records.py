@@ -77,11 +77,11 @@ class Judge:
                 return [self.typed(each, element) for each in value]
             case Map(key_type, value_type):
                 assert isinstance(value, dict)
-                keys = [self.text(key, key_type) for key in value]
-                values = [self.typed(each, value_type) for each in value.values()]
-                if len({repr(key) for key in keys}) < len(keys):
+                # What is bad first in the text is told.
+                entries = [(self.text(key, key_type), self.typed(each, value_type)) for key, each in value.items()]
+                if len({repr(key) for key, _ in entries}) < len(entries):
                     raise Bad("duplicate_key")
-                return list(zip(keys, values, strict=True))
+                return entries
             case Scalar() | Decimal():
                 return self.text(text_of(value), kind)
 
