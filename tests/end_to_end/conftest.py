@@ -186,8 +186,12 @@ def served(user: User, tmp_path: Path) -> Iterator[Served]:
 @pytest.fixture
 def worked(served: Served, tmp_path: Path) -> Iterator[Served]:
     """A service with a worker."""
-    with forked(["worker", "--concurrency", "1"], served.user.environment, tmp_path / "worker.log"):
+    said = tmp_path / "worker.log"
+    said.touch()
+    with forked(["worker", "--concurrency", "1"], served.user.environment, said):
         yield served
+        # A test may be over before the worker has begun to listen to signals, and so to end cleanly.
+        eventually(lambda: "Working on queued runs" in said.read_text("utf-8"), "the worker works")
 
 
 @pytest.fixture(params=["direct", "remote"])
