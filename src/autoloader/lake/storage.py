@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyarrow.fs import FileSelector, FileType
+from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.manifest import ManifestContent
 
 from autoloader.lake.answers import translated
@@ -88,7 +89,7 @@ class Storage:
             return self._files.get_file_info(selector)
 
     def _path(self, location: str) -> str:
-        return file_system(self._table, location)[1]
+        return PyArrowFileIO.parse_location(location, self._table.io.properties)[2]
 
 
 def referred_to(table: Table, snapshots: Sequence[Snapshot]) -> Iterator[list[str]]:

@@ -251,8 +251,10 @@ _IN_WORDS = {
 
 def said(code: str) -> str:
     """A reason code in words: ``not_bigint`` is "is not a BIGINT"."""
-    if not code.startswith("not_") or code in _IN_WORDS:
-        return _IN_WORDS.get(code) or f"is {code.replace('_', ' ')}"
+    if code in _IN_WORDS:
+        return _IN_WORDS[code]
+    if not code.startswith("not_"):
+        return f"is {code.replace('_', ' ')}"
     kind = code.removeprefix("not_").upper()
     return f"is not {'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
 

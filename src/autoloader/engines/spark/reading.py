@@ -23,7 +23,7 @@ from autoloader.engines.options import (
 from autoloader.engines.spark import delimited, documents, ndjson, plain_text, whole_lines
 from autoloader.engines.spark.keys import KeyColumns
 from autoloader.engines.spark.parquet import ParquetReader
-from autoloader.engines.spark.sources import files_of
+from autoloader.engines.spark.sources import files_of, no_larger
 from autoloader.engines.spark.statement import judged, judged_unless_plain
 from autoloader.model import UnknownFields
 
@@ -139,4 +139,4 @@ class _Texts:
 
 
 def _small(file: ClaimedFile) -> bool:
-    return file.size_bytes <= (_WHOLE_COMPRESSED_BYTES if file.path.lower().endswith(".gz") else _WHOLE_BYTES)
+    return no_larger(file, _WHOLE_BYTES, most_packed=_WHOLE_COMPRESSED_BYTES)

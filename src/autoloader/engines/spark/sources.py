@@ -94,6 +94,11 @@ def named_as_it_is(path: str) -> bool:
     return key.isprintable() and not _GLOB.search(key) and not _UNREAD.search(_key(path))
 
 
+def no_larger(file: ClaimedFile, most: int, *, most_packed: int) -> bool:
+    """Whether a file has at most so many bytes; fewer where it is compressed, which Spark tells by its name."""
+    return file.size_bytes <= (most_packed if file.path.lower().endswith(".gz") else most)
+
+
 def source(files: Sequence[ClaimedFile], store: ObjectStore, scheme: str = SCHEME) -> Source:
     """How to name these files, all ``readable``.
 

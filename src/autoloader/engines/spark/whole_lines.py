@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from autoloader.engines.spark.ndjson import from_json, typed_record
 from autoloader.engines.spark.plain_lines import are_plain
+from autoloader.engines.spark.sources import no_larger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,11 +28,8 @@ _LINES = rf"{_LINE_ENDS} + CAST(right(value, 1) <> '\n' AS INT)"
 
 
 def small(files: Sequence[ClaimedFile]) -> bool:
-    """Whether all of them are; Spark goes by the name of a file, so we do."""
-    return all(
-        file.size_bytes <= (_SMALL_COMPRESSED_BYTES if file.path.lower().endswith(".gz") else _SMALL_BYTES)
-        for file in files
-    )
+    """Whether all of them are."""
+    return all(no_larger(file, _SMALL_BYTES, most_packed=_SMALL_COMPRESSED_BYTES) for file in files)
 
 
 def lines(texts: DataFrame, schema: Schema, options: ValueOptions) -> DataFrame:
