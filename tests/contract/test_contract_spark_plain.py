@@ -9,7 +9,7 @@ import pytest
 
 from autoloader.engines.options import parse_options
 from autoloader.engines.spark import session
-from autoloader.engines.spark.plain_lines import is_plain
+from autoloader.engines.spark.plain_lines import plain_form
 from autoloader.engines.spark.sql import literal
 from autoloader.model import FormatType
 from autoloader.schema import parse_schema
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from autoloader.engines.spark.session import Cluster
 
 DDL = (
-    "s STRING, i INT, b BIGINT, d DOUBLE, n DECIMAL(4,2), o BOOLEAN, at TIMESTAMP, local TIMESTAMP_NTZ, day DATE, "
-    "p STRUCT<x: BIGINT, y: STRING>, t ARRAY<STRUCT<k: STRING>>, m MAP<STRING, STRING>"
+    "s STRING, i INT, b BIGINT, d DOUBLE, f FLOAT, n DECIMAL(4,2), o BOOLEAN, at TIMESTAMP, local TIMESTAMP_NTZ, "
+    "day DATE, p STRUCT<x: BIGINT, y: STRING>, t ARRAY<STRUCT<k: STRING>>, m MAP<STRING, STRING>"
 )
 PLAIN = [
     "{}",
@@ -29,6 +29,8 @@ PLAIN = [
     '{"p":{"x":1,"y":"z"},"t":[{"k":"a"},{},{"k":null}],"m":{}}',
     '{"s": null, "at": null, "p": null, "t": null, "m": null}',
     '{"s": 12}',
+    '{"d": -0, "f": -0.5}',
+    '{"t":[{"k":"a"}{"k":"b"}]}',
 ]
 DOUBTED = [
     "",
@@ -43,7 +45,13 @@ DOUBTED = [
     '{"s": {"a": 1}}',
     '{"b": 1e3}',
     '{"b": "12"}',
-    '{"d": -0}',
+    '{"s": "a",}',
+    '{"s": "a" "i": 1}',
+    '{,"s": "a"}',
+    '{"p":{"x":1,}}',
+    '{"i": 007}',
+    '{"s": "a\\tb\tc"}',
+    "\x01\x01\x01",
     '{"d": 1e400}',
     '{"n": 1.005}',
     '{"n": 100}',
@@ -59,30 +67,33 @@ DOUBTED = [
 
 @pytest.fixture
 def told(cluster: Cluster) -> dict[str, bool]:
-    condition = is_plain(parse_schema(DDL), parse_options(FormatType.JSON, {}))
+    schema = parse_schema(DDL)
+    plain = plain_form(schema, parse_options(FormatType.JSON, {}))
+    assert plain is not None
     rows = ", ".join(f"({literal(line)})" for line in [*PLAIN, *DOUBTED])
     with session.opened(cluster, uuid.uuid4()) as spark:
-        found = spark.sql(f"SELECT value, ({condition}) AS plain FROM VALUES {rows} AS lines(value)").toArrow()
-    return {row["value"]: row["plain"] for row in found.to_pylist()}
+        lines = spark.sql(f"SELECT value AS path, NULL AS modified_at, value FROM VALUES {rows} AS lines(value)")
+        found = plain.marked(lines).toArrow()
+    return {row["path"]: row["plain"] for row in found.to_pylist()}
 
 
 def test_usual_lines_are_plain_and_whatever_spark_would_read_amiss_is_not(told: dict[str, bool]) -> None:
     assert [line for line, plain in told.items() if plain] == PLAIN
 
 
-@pytest.mark.parametrize("ddl", ["x FLOAT", "x BINARY", "x ARRAY<FLOAT>", '`a"b` INT', "p STRUCT<`\\\\`: INT>"])
+@pytest.mark.parametrize("ddl", ["x BINARY", "x ARRAY<FLOAT>", '`a"b` INT', "p STRUCT<`\\\\`: INT>"])
 def test_no_line_is_plain_where_an_expression_cannot_tell_it(ddl: str) -> None:
-    assert is_plain(parse_schema(ddl), parse_options(FormatType.JSON, {})) == "false"
+    assert plain_form(parse_schema(ddl), parse_options(FormatType.JSON, {})) is None
 
 
 def test_no_line_is_plain_where_instants_are_written_in_another_way() -> None:
     options = parse_options(FormatType.JSON, {"timestampFormat": "dd/MM/yyyy HH:mm:ss"})
 
-    assert is_plain(parse_schema("at TIMESTAMP"), options) == "false"
-    assert is_plain(parse_schema("day DATE"), options) != "false"
+    assert plain_form(parse_schema("at TIMESTAMP"), options) is None
+    assert plain_form(parse_schema("day DATE"), options) is not None
 
 
 def test_a_table_of_very_many_columns_has_no_such_expression() -> None:
     columns = ", ".join(f"c{at} INT" for at in range(501))
 
-    assert is_plain(parse_schema(columns), parse_options(FormatType.JSON, {})) == "false"
+    assert plain_form(parse_schema(columns), parse_options(FormatType.JSON, {})) is None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from autoloader.engines.forms import DEEPEST, RECORD_LIMIT_BYTES
 from autoloader.engines.spark import ndjson, unknown, values
-from autoloader.engines.spark.sql import either, literal, matches, quote
+from autoloader.engines.spark.sql import either, from_json, literal, matches, quote
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.dataframe import DataFrame
@@ -37,7 +37,7 @@ def elements(texts: DataFrame, schema: Schema, *, wary: bool) -> DataFrame:
     parsed = (
         texts.selectExpr("path", "modified_at", "value", f"btrim(value, {_BLANKS}) AS text")
         .selectExpr("*", f"{array} AS whole")
-        .selectExpr("*", f"{ndjson.from_json(wrapped, kind, 'c')} AS j")
+        .selectExpr("*", f"{from_json(wrapped, kind, 'c')} AS j")
     )
     known = parsed.selectExpr(
         "path",

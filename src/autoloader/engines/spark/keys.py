@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from autoloader.engines.keys import NULL, texts_of
 from autoloader.engines.options import ParquetOptions
 from autoloader.engines.spark import values
+from autoloader.engines.spark.sources import theirs
 from autoloader.engines.spark.sql import literal
 from autoloader.errors import PathMismatch
 
@@ -21,13 +22,19 @@ if TYPE_CHECKING:
     from autoloader.engines import Work
     from autoloader.model import ClaimedFile
 
-PATH = """concat('s3://', CASE WHEN instr(path, '%') = 0 THEN substring(path, 7)
-    ELSE substring(url_decode(replace(path, '+', '%2B')), 7) END)"""
+_AS_IT_IS = "concat('s3://', substring(path, 7))"
+PATH = f"""CASE WHEN instr(path, '%') = 0 THEN {_AS_IT_IS}
+    ELSE concat('s3://', substring(url_decode(replace(path, '+', '%2B')), 7)) END"""
 """SQL of our path, from Spark's ``s3a://…`` with its quoting."""
 
 _MOST_DECODED = 1000
 """So many texts that differ once decoded are told to Spark; files with others are left to the exact engine."""
 _STRICT = ParquetOptions()
+
+
+def path_of(files: Sequence[ClaimedFile]) -> str:
+    """``PATH`` of these files alone: where nothing is quoted no row needs to be looked at."""
+    return PATH if any("%" in theirs(file.path) for file in files) else _AS_IT_IS
 
 
 class KeyColumns:

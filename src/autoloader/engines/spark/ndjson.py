@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from autoloader.engines.forms import DEEPEST, RECORD_LIMIT_BYTES
 from autoloader.engines.spark import unknown, values
-from autoloader.engines.spark.plain_lines import is_plain
-from autoloader.engines.spark.sql import either, literal, matches, quote
+from autoloader.engines.spark.plain_lines import CUT
+from autoloader.engines.spark.sql import either, from_json, literal, matches, quote
 from autoloader.schema.printing import type_ddl
 from autoloader.schema.types import Array, Decimal, Map, Scalar, Struct
 
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
     from pyspark.sql.connect.dataframe import DataFrame
 
-    from autoloader.engines.options import ValueOptions
+    from autoloader.engines.spark.plain_lines import Plain
     from autoloader.schema.types import Column, DataType, Schema
 
+_CARRIED = ("path", "modified_at", "value", "plain")
 _BACKSLASH = chr(92)
 _HIGH, _LOW, _HEX = r"\\u[dD][89abAB]", r"\\u[dD][c-fC-F]", "[0-9a-fA-F]"
 _LONE = rf"{_HIGH}{_HEX}{{2}}(?!{_LOW}{_HEX}{{2}})|(?<!{_HIGH}{_HEX}{{2}}){_LOW}"
@@ -42,44 +43,47 @@ _NO_BRACKET = r'"[^"\\]*+(?:\\[\s\S][^"\\]*+)*+"|[^\[\]{}"]++'
 _HIDES_A_KEY = (" :", "\t:", "\r:", "\n:")
 
 
-def from_json(text: str, fields: str, corrupt: str) -> str:
-    """SQL of a struct of these fields (``name TYPE, …``) and ``corrupt``, set where the text is no such JSON."""
-    options = f"map('columnNameOfCorruptRecord', {literal(corrupt)}, 'allowSingleQuotes', 'false', "
-    options += "'allowNonNumericNumbers', 'false')"
-    return f"from_json({text}, {literal(f'{fields}, {quote(corrupt)} STRING')}, {options})"
+def told(lines: DataFrame, plain: Plain | None) -> DataFrame:
+    """``lines`` (with ``path``, ``modified_at`` and ``value``), none of them blank, as ``parsed`` wants them."""
+    lines = lines.where(_NOT_BLANK)
+    return lines.selectExpr("*", "false AS plain") if plain is None else plain.marked(lines)
 
 
-def parsed(lines: DataFrame, schema: Schema, options: ValueOptions, *, begun: bool) -> DataFrame:
-    """``lines`` with what comes of each ``value``: ``t``, typed, where it is ``plain``, else ``j``, its texts.
+def parsed(lines: DataFrame, schema: Schema, plain: Plain | None) -> DataFrame:
+    """``lines`` with what comes of each: ``t``, typed, where it is ``plain``, else ``j``, its texts.
 
     Args:
-        lines: with ``value``.
-        begun: they also have ``t``; those in which it is not NULL have no ``value``, and are done.
+        lines: with ``path``, ``modified_at``, ``value`` and ``plain``; where it is, ``value`` holds its pieces.
+        plain: what the pieces are; None where no line is plain.
     """
-    plain = is_plain(schema, options)
-    # Not even asked where no line is plain: there are types that the parser refuses.
-    typed = f"CAST(NULL AS {typed_record(schema)})"
-    if plain != "false":
-        typed = f"CASE WHEN plain THEN {from_json('value', fields(schema), corrupt(schema))} END"
     texts = from_json("""concat('{"r":', value, ',"e":true}')""", f"r {record_type(schema)}, e BOOLEAN", "c")
-    if begun:
-        lines = lines.where(f"t IS NOT NULL OR {_NOT_BLANK}").withColumnRenamed("t", "begun")
-        plain, typed = f"begun IS NOT NULL OR {plain}", f"coalesce(begun, {typed})"
-    else:
-        lines = lines.where(_NOT_BLANK)
-    known = lines.selectExpr("*", f"{plain} AS plain")
-    carried = ("path", "modified_at", "value", "plain")
-    return known.selectExpr(*carried, f"{typed} AS t", f"CASE WHEN NOT plain THEN {texts} END AS j")
+    other = f"CASE WHEN NOT plain THEN {texts} END AS j"
+    if plain is None:
+        # Not even asked where no line is plain: there are types that the parser refuses.
+        typed = f"CAST(NULL AS STRUCT<{fields(schema)}, {quote(corrupt(schema))} STRING>)"
+        return lines.selectExpr(*_CARRIED, other, f"{typed} AS t")
+    bad = literal(corrupt(schema))
+    some, any_ = plain.whole, plain.sparse
+    cast = f"named_struct({some.cast}, {bad}, CASE WHEN {some.no_instant} THEN '' END)"
+    needs_parser = either([f"instr(value, {literal(_BACKSLASH)}) > 0", some.opened])
+    # One step, since each that calls the parser copies all that it carries.
+    cut = lines.selectExpr(
+        "path",
+        "modified_at",
+        "plain",
+        "CASE WHEN NOT plain THEN value END AS value",
+        f"CASE WHEN plain AND ({needs_parser}) THEN {CUT} END AS pieces",
+        f"{cast} AS t",
+        other,
+    )
+    read = cut.selectExpr("*", *any_.read)
+    parsed = f"named_struct({any_.parsed}, {bad}, CASE WHEN {either([any_.no_instant, any_.unread])} THEN '' END)"
+    return read.selectExpr(*_CARRIED, "j", f"CASE WHEN pieces IS NOT NULL THEN {parsed} ELSE t END AS t")
 
 
 def fields(schema: Schema) -> str:
     """The columns as Spark has them: ``name TYPE, …``."""
     return ", ".join(f"{quote(column.name)} {type_ddl(column.type)}" for column in schema.columns)
-
-
-def typed_record(schema: Schema) -> str:
-    """The Spark type of a record that is read as it is: the columns, and ``corrupt``."""
-    return f"STRUCT<{fields(schema)}, {quote(corrupt(schema))} STRING>"
 
 
 def corrupt(schema: Schema) -> str:

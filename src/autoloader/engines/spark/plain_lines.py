@@ -1,106 +1,85 @@
-"""Lines so plain that Spark's own parser gives the values of the contract: one expression instead of many checks.
+"""Lines so plain that one expression both tells them and takes them apart: their values are casts of its groups.
 
 It is a whitelist, as the screen of the embedded engine is: an object with the keys of the schema in the schema's order,
-each at most once, with values in the usual form of their type. Spark reads such a line straight into the types of the
-table; every other line is read as texts and looked at closely. So a gap here costs time and never a value.
+each at most once, with values in the usual form of their type. Such a line never sees a JSON parser, but for arrays and
+strings with escapes; every other line is read as texts and looked at closely. So a gap here costs time and never a
+value.
 
 In Java's syntax. Repetitions of groups are possessive: such a one is a loop, any other recurses for every turn.
+Repetitions of one class are not: those Java runs fastest as they are.
 """
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autoloader.engines.forms import RECORD_LIMIT_BYTES
-from autoloader.engines.spark.sql import matches
-from autoloader.schema.types import Array, Decimal, Map, Scalar, Struct
+from autoloader.engines.spark.pieces import MARK, Pieces
+from autoloader.engines.spark.sql import literal
+from autoloader.schema.types import Array, Map, Scalar, Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from pyspark.sql.connect.dataframe import DataFrame
 
     from autoloader.engines.options import ValueOptions
     from autoloader.schema.types import Column, DataType, Schema
 
 _MOST_LEAVES = 500
 """A pattern is matched by recursion over its parts."""
-
-_STRING = r'"[^"\\]*(?:\\["\\/bfnrt][^"\\]*)*+"'
-r"""What begins with ``\u`` may be half of a pair; control characters the parser refuses.
-
-A class of these two characters is a table lookup; one with ranges in it takes four times as long.
-"""
-_DATE = "[12][0-9]{3}-[0-9]{2}-[0-9]{2}"
-_TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.][0-9]{1,6}+)?+"
-_ZONE = "(?:Z|[+-](?:0[0-9]|1[0-7]):[0-5][0-9])?+"
-
-_FORMS = {
-    Scalar.STRING: f"{_STRING}|null|true|false|0|-?+[1-9][0-9]{{0,17}}+",
-    Scalar.INT: "null|-?+[0-9]{1,9}+",
-    Scalar.BIGINT: "null|-?+[0-9]{1,18}+",
-    # A minus before a whole zero would be lost.
-    Scalar.DOUBLE: "null|(?!-0[^.])-?+[0-9]{1,30}+(?:[.][0-9]{1,30}+)?+",
-    Scalar.BOOLEAN: "null|true|false",
-    Scalar.DATE: f'null|"{_DATE}"',
-    Scalar.TIMESTAMP: f'null|"{_DATE}[T ]{_TIME}{_ZONE}"',
-    Scalar.TIMESTAMP_NTZ: f'null|"{_DATE}[T ]{_TIME}"',
-}
-"""Of values that Spark reads into the type as it is. FLOAT it rounds twice, and of base64 it takes more than we do."""
+CUT = f"split(CASE WHEN plain THEN value END, {MARK})"
+"""SQL: the pieces of a line that is marked. It is written out wherever it is wanted: Spark does it once for all."""
+_CARRIED = ("path", "modified_at", "value")
 
 
-def is_plain(schema: Schema, options: ValueOptions) -> str:
-    """SQL over a line (``value``): if it is JSON, then Spark's typed reading of it is right, and no key comes twice.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plain:
+    """How plain lines of one schema are told, and what comes of them.
 
-    ``false`` where no expression can tell it for this schema.
+    Attributes:
+        whole: of objects that have all their fields, which are told in half the time. Its pieces are those of
+            ``CUT``.
+        sparse: of objects that may lack some. Its pieces are in a column ``pieces``.
     """
-    line = _line(schema, options)
-    return "false" if line is None else _whole(line)
+
+    whole: Pieces
+    sparse: Pieces
+
+    def marked(self, lines: DataFrame) -> DataFrame:
+        """``lines`` with ``plain``; where it is true, ``value`` holds the pieces of the line in place of its text.
+
+        Args:
+            lines: with ``path``, ``modified_at`` and ``value``.
+        """
+        fit = f"startswith(value, '{{') AND octet_length(value) <= {RECORD_LIMIT_BYTES} AND is_valid_utf8(value)"
+        once = lines.selectExpr(*_CARRIED, f"CASE WHEN {fit} THEN {_replaced('value', self.whole)} END AS once")
+        again = f"CASE WHEN startswith(once, '{{') THEN {_replaced('once', self.sparse)} ELSE once END AS marked"
+        found = once.selectExpr(*_CARRIED, again)
+        plain = f"coalesce(startswith(marked, {MARK}), false) AS plain"
+        return found.selectExpr("path", "modified_at", "coalesce(marked, value) AS value", plain)
 
 
-def are_plain(schema: Schema, options: ValueOptions) -> str:
-    """SQL over a text of lines (``value``): each is plain and none blank, if the text holds as many objects as lines.
-
-    A string with a line end in it would pass.
-    """
-    line = _line(schema, options)
-    return "false" if line is None else _whole(rf"(?:{line}\n)*+(?:{line})?+")
+def _replaced(text: str, pieces: Pieces) -> str:
+    """Each line by itself, from its begin: groups of a match that failed further ahead would keep what they held."""
+    whole = rf"\A{pieces.form}\r?\z"
+    return f"regexp_replace({text}, {literal(whole)}, {pieces.replacement})"
 
 
-def _whole(form: str) -> str:
-    return f"octet_length(value) <= {RECORD_LIMIT_BYTES} AND is_valid_utf8(value) AND {matches('value', form)}"
-
-
-def _line(schema: Schema, options: ValueOptions) -> str | None:
+def plain_form(schema: Schema, options: ValueOptions) -> Plain | None:
+    """How lines of this schema are told; None where no expression can."""
     leaves = [leaf for column in schema.columns for leaf in _leaves(column.type)]
     formats = {Scalar.DATE: options.date_format, Scalar.TIMESTAMP: options.timestamp_format}
     formats[Scalar.TIMESTAMP_NTZ] = options.timestamp_format
-    told = all(map(_has_text_keys, leaves)) and all(
-        not isinstance(leaf, Scalar) or (leaf in _FORMS and formats.get(leaf) is None) for leaf in leaves
+    told = all(map(Pieces.takes, (column.type for column in schema.columns))) and all(
+        not isinstance(leaf, Scalar) or formats.get(leaf) is None for leaf in leaves
     )
     if len(leaves) > _MOST_LEAVES or not told or not all(map(_writes_as_it_is, _names(schema.columns))):
         return None
-    return rf"{_object(schema.columns)}\r?"
-
-
-def _object(columns: Sequence[Column]) -> str:
-    """Where the commas are is the parser's business."""
-    members = (f'(?:"{re.escape(column.name)}": ?+(?:{_form(column.type)}),?+ ?+)?+' for column in columns)
-    return rf"\{{{''.join(members)}\}}"
-
-
-def _form(column_type: DataType) -> str:
-    match column_type:
-        case Scalar():
-            return _FORMS[column_type]
-        case Decimal(precision, scale):
-            whole = f"(?:0|[1-9][0-9]{{0,{precision - scale - 1}}}+)" if precision > scale else "0"
-            return f"null|-?+{whole}" + (f"(?:[.][0-9]{{1,{scale}}}+)?+" if scale else "")
-        case Array(element):
-            return rf"null|\[(?:(?:{_form(element)}),?+ ?+)*+\]"
-        case Map():
-            return r"null|\{\}"
-        case Struct(columns):
-            return f"null|{_object(columns)}"
+    return Plain(
+        whole=Pieces(schema.columns, sparse=False, of=CUT), sparse=Pieces(schema.columns, sparse=True, of="pieces")
+    )
 
 
 def _names(columns: Sequence[Column]) -> Iterator[str]:
@@ -126,21 +105,11 @@ def _leaves(column_type: DataType) -> Iterator[DataType]:
                 yield from _leaves(column.type)
         case Array(element):
             yield from _leaves(element)
+        case Map(key, value):
+            yield column_type
+            yield from (*_leaves(key), *_leaves(value))
         case _:
             yield column_type
-
-
-def _has_text_keys(column_type: DataType) -> bool:
-    """Of maps at any depth: Spark's parser refuses to read others."""
-    match column_type:
-        case Map(key, value):
-            return key is Scalar.STRING and _has_text_keys(value)
-        case Array(element):
-            return _has_text_keys(element)
-        case Struct(columns):
-            return all(_has_text_keys(column.type) for column in columns)
-        case _:
-            return True
 
 
 def _writes_as_it_is(name: str) -> bool:

@@ -23,6 +23,7 @@ from autoloader.engines.options import (
 from autoloader.engines.spark import delimited, documents, ndjson, plain_text, whole_lines
 from autoloader.engines.spark.keys import KeyColumns
 from autoloader.engines.spark.parquet import ParquetReader
+from autoloader.engines.spark.plain_lines import plain_form
 from autoloader.engines.spark.sources import files_of, no_larger
 from autoloader.engines.spark.statement import judged, judged_unless_plain
 from autoloader.model import UnknownFields
@@ -119,8 +120,9 @@ class _Texts:
         schema, options, optional = self._work.reading.schema, self._options, self._work.reading.optional
         match options:
             case JsonOptions(multi_line=False):
-                lines = whole_lines.lines(texts, schema, options) if self._whole else texts
-                parsed = ndjson.parsed(lines, schema, options, begun=self._whole)
+                plain = plain_form(schema, options)
+                lines = whole_lines.lines(texts) if self._whole else texts
+                parsed = ndjson.parsed(ndjson.told(lines, plain), schema, plain)
                 doubt, corrupt = ndjson.suspicious(schema, wary=self._wary), ndjson.corrupt(schema)
                 return judged_unless_plain(parsed, self._work, options, self._keys, suspicious=doubt, corrupt=corrupt)
             case JsonOptions():

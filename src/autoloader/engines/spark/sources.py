@@ -68,8 +68,10 @@ def files_of(read: DataFrameReader, source: Source, columns: Sequence[str] = ("v
         found = found.where(
             f"_metadata.file_path IN ({', '.join(literal(under(source.scheme, name)) for name in source.files)})"
         )
-    path = f"'{SCHEME}' || substr(_metadata.file_path, {len(source.scheme) + 1}) AS path"
-    return found.selectExpr(*columns, path, "_metadata.file_modification_time AS modified_at")
+    path = "_metadata.file_path"
+    if source.scheme != SCHEME:
+        path = f"'{SCHEME}' || substr({path}, {len(source.scheme) + 1})"
+    return found.selectExpr(*columns, f"{path} AS path", "_metadata.file_modification_time AS modified_at")
 
 
 def under(scheme: str, path: str) -> str:

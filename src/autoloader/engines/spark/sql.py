@@ -24,6 +24,13 @@ def matches(text: str, form: str) -> str:
     return f"{text} RLIKE {literal(whole)}"
 
 
+def from_json(text: str, fields: str, corrupt: str) -> str:
+    """SQL of a struct of these fields (``name TYPE, …``) and ``corrupt``, set where the text is no such JSON."""
+    options = f"map('columnNameOfCorruptRecord', {literal(corrupt)}, 'allowSingleQuotes', 'false', "
+    options += "'allowNonNumericNumbers', 'false')"
+    return f"from_json({text}, {literal(f'{fields}, {quote(corrupt)} STRING')}, {options})"
+
+
 def table(name: str) -> str:
     """``catalog.database.table`` with every part quoted."""
     return ".".join(quote(part) for part in name.split("."))

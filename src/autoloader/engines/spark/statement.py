@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autoloader.engines.spark import values
-from autoloader.engines.spark.keys import PATH
+from autoloader.engines.spark.keys import path_of
 from autoloader.engines.spark.sql import either, literal, quote
 from autoloader.errors import TableMismatch
 from autoloader.model import LOAD_ID, LOADED_AT, SOURCE_FILE, SOURCE_MODIFIED_AT
@@ -98,7 +98,7 @@ def written(work: Work, bad: str) -> list[str]:
     if lacking:
         raise TableMismatch(f"The table lacks the columns {', '.join(lacking)}: add them, or leave them out.")
     given = {
-        SOURCE_FILE: PATH,
+        SOURCE_FILE: path_of(work.files),
         SOURCE_MODIFIED_AT: "modified_at",
         LOAD_ID: f"CASE WHEN NOT ({bad}) THEN {literal(str(work.load_id))} END",
         LOADED_AT: f"TIMESTAMP {literal(work.loaded_at.isoformat())}",
