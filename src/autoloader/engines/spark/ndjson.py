@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from autoloader.engines.spark.plain_lines import Plain
     from autoloader.schema.types import Column, DataType, Schema
 
-_CARRIED = ("path", "modified_at", "value", "plain")
 _BACKSLASH = chr(92)
 _HIGH, _LOW, _HEX = r"\\u[dD][89abAB]", r"\\u[dD][c-fC-F]", "[0-9a-fA-F]"
 _LONE = rf"{_HIGH}{_HEX}{{2}}(?!{_LOW}{_HEX}{{2}})|(?<!{_HIGH}{_HEX}{{2}}){_LOW}"
@@ -50,35 +49,40 @@ def told(lines: DataFrame, plain: Plain | None) -> DataFrame:
 
 
 def parsed(lines: DataFrame, schema: Schema, plain: Plain | None) -> DataFrame:
-    """``lines`` with what comes of each: ``t``, typed, where it is ``plain``, else ``j``, its texts.
+    """``lines`` with what comes of each: ``j``, its texts, where it is not ``plain``; else ``t``, typed, or ``pieces``.
 
     Args:
         lines: with ``path``, ``modified_at``, ``value`` and ``plain``; where it is, ``value`` holds its pieces.
         plain: what the pieces are; None where no line is plain.
     """
     texts = from_json("""concat('{"r":', value, ',"e":true}')""", f"r {record_type(schema)}, e BOOLEAN", "c")
-    other = f"CASE WHEN NOT plain THEN {texts} END AS j"
-    if plain is None:
-        # Not even asked where no line is plain: there are types that the parser refuses.
-        typed = f"CAST(NULL AS STRUCT<{fields(schema)}, {quote(corrupt(schema))} STRING>)"
-        return lines.selectExpr(*_CARRIED, other, f"{typed} AS t")
-    bad = literal(corrupt(schema))
-    some, any_ = plain.whole, plain.sparse
-    cast = f"named_struct({some.cast}, {bad}, CASE WHEN {some.no_instant} THEN '' END)"
-    needs_parser = either([f"instr(value, {literal(_BACKSLASH)}) > 0", some.opened])
-    # One step, since each that calls the parser copies all that it carries.
-    cut = lines.selectExpr(
+    # Not even asked where no line is plain: there are types that the parser refuses.
+    typed = f"CAST(NULL AS STRUCT<{fields(schema)}, {quote(corrupt(schema))} STRING>)"
+    needs_parser = "false"
+    if plain is not None:
+        typed = _marked(plain.whole.cast, schema, [plain.whole.no_instant])
+        needs_parser = either([f"instr(value, {literal(_BACKSLASH)}) > 0", plain.whole.opened])
+    return lines.selectExpr(
         "path",
         "modified_at",
         "plain",
         "CASE WHEN NOT plain THEN value END AS value",
         f"CASE WHEN plain AND ({needs_parser}) THEN {CUT} END AS pieces",
-        f"{cast} AS t",
-        other,
+        f"{typed} AS t",
+        f"CASE WHEN NOT plain THEN {texts} END AS j",
     )
-    read = cut.selectExpr("*", *any_.read)
-    parsed = f"named_struct({any_.parsed}, {bad}, CASE WHEN {either([any_.no_instant, any_.unread])} THEN '' END)"
-    return read.selectExpr(*_CARRIED, "j", f"CASE WHEN pieces IS NOT NULL THEN {parsed} ELSE t END AS t")
+
+
+def record(schema: Schema, plain: Plain | None) -> str:
+    """SQL over ``parsed``, and what is ``read`` of the pieces: the record of a plain line."""
+    if plain is None:
+        return "t"
+    parsed = _marked(plain.sparse.parsed, schema, [plain.sparse.no_instant, plain.sparse.unread])
+    return f"CASE WHEN pieces IS NOT NULL THEN {parsed} ELSE t END"
+
+
+def _marked(fields: str, schema: Schema, bad: Sequence[str]) -> str:
+    return f"named_struct({fields}, {literal(corrupt(schema))}, CASE WHEN {either(bad)} THEN '' END)"
 
 
 def fields(schema: Schema) -> str:

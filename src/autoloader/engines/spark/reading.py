@@ -120,11 +120,7 @@ class _Texts:
         schema, options, optional = self._work.reading.schema, self._options, self._work.reading.optional
         match options:
             case JsonOptions(multi_line=False):
-                plain = plain_form(schema, options)
-                lines = whole_lines.lines(texts) if self._whole else texts
-                parsed = ndjson.parsed(ndjson.told(lines, plain), schema, plain)
-                doubt, corrupt = ndjson.suspicious(schema, wary=self._wary), ndjson.corrupt(schema)
-                return judged_unless_plain(parsed, self._work, options, self._keys, suspicious=doubt, corrupt=corrupt)
+                return self._lines(whole_lines.lines(texts) if self._whole else texts, options)
             case JsonOptions():
                 records = documents.elements(texts, schema, wary=self._wary)
                 doubt = documents.suspicious(schema)
@@ -138,6 +134,20 @@ class _Texts:
             case _:
                 raise AssertionError(options)
         return judged(records, self._work, options, self._keys, record="r", suspicious=doubt)
+
+    def _lines(self, lines: DataFrame, options: JsonOptions) -> DataFrame:
+        schema = self._work.reading.schema
+        plain = plain_form(schema, options)
+        return judged_unless_plain(
+            ndjson.parsed(ndjson.told(lines, plain), schema, plain),
+            self._work,
+            options,
+            self._keys,
+            plain=ndjson.record(schema, plain),
+            ahead=[] if plain is None else plain.sparse.read,
+            suspicious=ndjson.suspicious(schema, wary=self._wary),
+            corrupt=ndjson.corrupt(schema),
+        )
 
 
 def _small(file: ClaimedFile) -> bool:

@@ -12,6 +12,8 @@ from autoloader.model import LOAD_ID, LOADED_AT, SOURCE_FILE, SOURCE_MODIFIED_AT
 from autoloader.schema.printing import type_ddl
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pyspark.sql.connect.dataframe import DataFrame
 
     from autoloader.engines import Work
@@ -55,24 +57,35 @@ def judged(
 
 
 def judged_unless_plain(
-    lines: DataFrame, work: Work, options: ValueOptions, keys: KeyColumns, *, suspicious: str, corrupt: str
+    lines: DataFrame,
+    work: Work,
+    options: ValueOptions,
+    keys: KeyColumns,
+    *,
+    plain: str,
+    ahead: Sequence[str],
+    suspicious: str,
+    corrupt: str,
 ) -> DataFrame:
     """The same of lines of which most are ``plain``: what is done for the others is one branch, and costs them nothing.
 
     Args:
-        lines: with ``path``, ``modified_at``, ``plain``, and the record: ``t``, typed, if it is, or ``j.r``, its texts.
+        lines: with ``path``, ``modified_at`` and ``plain``; with ``j.r``, its texts, if it is not.
+        plain: SQL: the record of a line that is, typed.
+        ahead: SQL of what that wants to know: ``… AS name``.
         suspicious: SQL: the line, which is not plain, is in doubt.
-        corrupt: the field of ``t`` that is set where the record could not be read.
+        corrupt: the field of the record that is set where it could not be read.
     """
     columns = work.reading.schema.columns
     texts = {column.name: f"j.r.{quote(column.name)}" for column in columns}
     typed = (f"{literal(c.name)}, {values.typed(c.type, texts[c.name], options)}" for c in columns)
-    looked_at = lines.selectExpr("*", f"CASE WHEN NOT plain THEN named_struct({', '.join(typed)}) END AS v")
+    # Each of these steps calls the parser, so Spark copies what it carries for each of them.
+    looked_at = lines.selectExpr("*", *ahead, f"CASE WHEN NOT plain THEN named_struct({', '.join(typed)}) END AS v")
     bad = (values.is_bad(c.type, texts[c.name], options, value=f"v.{quote(c.name)}") for c in columns)
     told = f"{literal(corrupt)}, CASE WHEN {either([suspicious, *bad])} THEN '' END"
     judged = f"named_struct({', '.join(f'{literal(c.name)}, v.{quote(c.name)}' for c in columns)}, {told})"
     records = looked_at.selectExpr(
-        "path", "modified_at", f"CASE WHEN plain THEN t ELSE {judged} END AS record", *keys.typed()
+        "path", "modified_at", f"CASE WHEN plain THEN {plain} ELSE {judged} END AS record", *keys.typed()
     )
     found = records.selectExpr(
         "*",
