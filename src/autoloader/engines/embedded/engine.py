@@ -21,6 +21,7 @@ from autoloader.engines.embedded.batching import batches
 from autoloader.engines.embedded.compression import MOST_TIMES
 from autoloader.engines.embedded.fetch import Fetcher
 from autoloader.engines.embedded.file_table import make_file_table
+from autoloader.engines.embedded.left_out import LeftOut
 from autoloader.engines.embedded.newcomers import Newcomers
 from autoloader.engines.embedded.orc_files import orc_to_parquet
 from autoloader.engines.embedded.parquet_files import ParquetRoute
@@ -128,6 +129,7 @@ class EmbeddedEngine:
                     reached(Step.LOAD_FETCHED)
                     line.follow(spooled)
                 line.finish()
+                tools.left_out.close()
                 rejects = tools.rejecting.hand_over(work, line.failed)
                 if rejects is not None:
                     put(rejects)
@@ -173,6 +175,7 @@ class EmbeddedEngine:
             writer=ParquetWriter(connection, work.shape, columns, work.spool, means.row_group),
             fetcher=Fetcher(work.store, fetching),
             rejecting=Rejecting(reading.bad_records, new_path),
+            left_out=LeftOut(connection, work.spool / "left-out"),
             screening=screening,
             new_path=new_path,
             most_times=self._most_times,
