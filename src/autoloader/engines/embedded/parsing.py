@@ -232,10 +232,10 @@ class Parser:
                 continue
             try:
                 if part.canonical:
-                    second.copy_canonical(intake, data)
+                    second.copy_canonical(intake, data, part.line)
                 else:
-                    untagged = intake.reader.untag(data, intake.ordinal)
-                    second.read_exactly(intake, untagged, part.line, last=False)
+                    untagged = intake.reader.untagged(data, intake.ordinal, part.line)
+                    second.read_exactly(intake, untagged, last=False)
             except BadRecord as error:
                 if not comes_first(intake.error, error):
                     intake.error = error

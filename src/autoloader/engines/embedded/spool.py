@@ -22,8 +22,8 @@ class Slice:
         segment: where they lie.
         offset: first byte.
         length: bytes.
-        line: physical line at which they begin in the source file.
-        lines: how many of its lines they are, where they are plain.
+        line: physical line of the source file before which none of them begins.
+        past: one behind which none of them begins, where they are plain.
         canonical: whether they are canonical records (else plain ones, tagged).
     """
 
@@ -31,7 +31,7 @@ class Slice:
     offset: int
     length: int
     line: int
-    lines: int
+    past: int
     canonical: bool
 
     def read(self) -> bytes:
@@ -55,7 +55,7 @@ class Slice:
             What was taken out, without line ends.
         """
         taken: list[tuple[int, bytes]] = []
-        if not self.canonical and bisect_left(wanted, self.line) == bisect_left(wanted, self.line + self.lines):
+        if not self.canonical and bisect_left(wanted, self.line) == bisect_left(wanted, self.past):
             return taken
         lines = self.read().split(b"\n")
         for at, text in enumerate(lines):
@@ -88,24 +88,24 @@ class Segment:
         self.longest = 0
         self._file = path.open("wb", buffering=1024**2)
 
-    def append(self, data: bytes, *, line: int, canonical: bool, longest: int) -> Slice:
+    def append(self, data: bytes | memoryview, *, longest: int) -> int:
         """Add some records.
 
         Args:
             data: whole lines.
-            line: physical line at which they begin in their source file.
-            canonical: whether they are canonical.
             longest: no line of ``data`` is longer.
+
+        Returns:
+            Where they begin.
 
         Raises:
             SpoolFull: no room on the disk.
         """
         with room(self.path.parent):
-            self._file.write(data)
-        added = Slice(self, self.size, len(data), line, data.count(b"\n"), canonical)
-        self.size += len(data)
+            length = self._file.write(data)
+        offset, self.size = self.size, self.size + length
         self.longest = max(self.longest, longest)
-        return added
+        return offset
 
     def close(self) -> None:
         """Write out what is buffered; the file can be read from now on."""
