@@ -254,7 +254,7 @@ class Batch:
         """
         rest = intake.records
         for part in tuple(intake.slices):
-            records = part.take_out(wanted, self._tags.numbers)
+            records = part.take_out(wanted, self._tags.opening(intake.ordinal), self._tags.numbers)
             intake.records -= len(records)
             rest -= len(records)
             taken = b"".join(text + b"\n" for _, text in records)

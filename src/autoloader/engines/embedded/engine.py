@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from autoloader.model import ClaimedFile, Made, Outcome
 
 _BATCH_BYTES = 128 * 1024**2
+_SCREENS = 2
 
 Numbered = "tuple[int, ClaimedFile]"
 
@@ -112,7 +113,7 @@ class EmbeddedEngine:
         with (
             closing(sql.connected(work.spool, self._memory_limit, means.threads)) as connection,
             ThreadPoolExecutor(self._fetch_concurrency, "fetch") as fetching,
-            ThreadPoolExecutor(1, "screen") as screening,
+            ThreadPoolExecutor(_SCREENS, "screen") as screening,
             ThreadPoolExecutor(1, "parse") as parsing,
             ThreadPoolExecutor(1, "put") as putting,
         ):
@@ -128,11 +129,12 @@ class EmbeddedEngine:
                     spooled = route.spool(batch, line.fetched)
                     reached(Step.LOAD_FETCHED)
                     line.follow(spooled)
-                line.finish()
+                line.end()
                 tools.left_out.close()
                 rejects = tools.rejecting.hand_over(work, line.failed)
                 if rejects is not None:
                     put(rejects)
+                line.finish()
             except BaseException:
                 line.drop()
                 raise
@@ -246,18 +248,21 @@ class _AssemblyLine:
         self._wait()
         self._parsed = self._parsing.submit(self._parse, spooled)
 
-    def finish(self) -> None:
-        """Wait for everything.
+    def end(self) -> None:
+        """Wait until everything is parsed; the last data files may still be on their way.
 
         Raises:
             NewColumns: there are fields that are to become columns.
         """
         self._wait()
+        if self.newcomers is not None and (columns := self.newcomers.columns()):
+            raise NewColumns(columns)
+
+    def finish(self) -> None:
+        """Wait for everything."""
         for done in self._puts:
             done.result()
         self.check()
-        if self.newcomers is not None and (columns := self.newcomers.columns()):
-            raise NewColumns(columns)
 
     def drop(self) -> None:
         """Start nothing more."""

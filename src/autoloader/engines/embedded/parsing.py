@@ -256,7 +256,7 @@ class Parser:
         for ordinal, lines in _by_ordinal(rows(self._tools.connection, places)).items():
             for part in second.files[ordinal].slices:
                 if part.segment is segment:
-                    part.take_out(lines, self._tags.numbers)
+                    part.take_out(lines, self._tags.opening(ordinal), self._tags.numbers)
         for ordinal, count, first in self._counted(target):
             intake = second.files[ordinal]
             intake.records -= count

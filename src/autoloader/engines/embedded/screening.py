@@ -1,4 +1,4 @@
-"""Blocks on their way through the screens: grouped, looked at in another thread, given back in order.
+"""Blocks on their way through the screens: grouped, looked at in other threads, given back in order.
 
 To compile the expression of a screen takes milliseconds, so small blocks are looked at together. Arrow matches without
 Python's lock: meanwhile the next blocks are taken.
@@ -7,6 +7,7 @@ Python's lock: meanwhile the next blocks are taken.
 from __future__ import annotations
 
 from collections import deque
+from threading import Event
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from autoloader.engines.embedded.readers import BARE
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from autoloader.engines.embedded.sifting import Sifted
 
 _AT_ONCE = 4 * 1024**2
-_GROUPS = 1
-"""So many groups wait while one is looked at: what they hold is memory."""
+_GROUPS = 2
+"""So many groups wait or are looked at besides the next one: what they hold is memory."""
 
 Owner = TypeVar("Owner", bound=Counted)
 
@@ -38,6 +39,8 @@ class Screening(Generic[Owner]):
         self._group: list[Block[Owner]] = []
         self._group_bytes = 0
         self._odd = False
+        self._counted = Event()
+        self._counted.set()
         self._under_way: deque[Future[Sifted[Owner]]] = deque()
 
     def add(self, owner: Owner, reader: RecordReader, data: bytes, *, last: bool) -> None:
@@ -60,13 +63,25 @@ class Screening(Generic[Owner]):
 
     def _send(self) -> None:
         if self._group:
-            self._under_way.append(self._pool.submit(self._sifted, self._group))
+            before, self._counted = self._counted, Event()
+            self._under_way.append(self._pool.submit(self._sifted, self._group, before, self._counted))
             self._group, self._group_bytes = [], 0
 
-    def _sifted(self, group: Sequence[Block[Owner]]) -> Sifted[Owner]:
-        """Blocks as a whole, or line by line where they can be cut: at once where the last ones had to be."""
-        whole: list[Layout | None] = [None] * len(group) if self._odd else _layouts(group)
-        sifted = Sieve(group).sifted(whole)
+    def _sifted(self, group: Sequence[Block[Owner]], before: Event, counted: Event) -> Sifted[Owner]:
+        """Blocks as a whole, or line by line where they can be cut: at once where the last ones had to be.
+
+        Args:
+            group: the blocks.
+            before: set when the lines of the group before it are counted.
+            counted: to be set when those of this one are.
+        """
+        try:
+            sieve = Sieve(group)
+            before.wait()
+            sieve.count()
+        finally:
+            counted.set()
+        sifted = sieve.sifted([None] * len(group) if self._odd else _layouts(group))
         self._odd = sifted.all_cut
         return sifted
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import pyarrow as pa
 
-from autoloader.engines.embedded.line_arrays import BYTES, arrow, kernels
+from autoloader.engines.embedded.line_arrays import BYTES, arrow, chosen_of, kernels, line_bounds, lines_of
 from autoloader.engines.embedded.readers import BARE, NDJSON
 
 if TYPE_CHECKING:
@@ -117,21 +117,17 @@ class Sieve(Generic[Owner]):
     """Sorts the lines of some blocks, all of one kind of reader.
 
     Args:
-        blocks: in their order in each file; their lines are counted.
+        blocks: in their order in each file.
     """
 
     def __init__(self, blocks: Sequence[Block[Owner]]) -> None:
         self._blocks = blocks
-        split = kernels.split_pattern(arrow.array([block.data for block in blocks], BYTES), b"\n")
-        self._lines = split.values
-        self._at = kernels.list_parent_indices(split)
-        bounds = list(pairwise(split.offsets.to_pylist()))
-        # What follows the last line end of a block is an empty line too many.
-        self._spans = [
-            _counted(block.owner, end - begin - 1) for block, (begin, end) in zip(blocks, bounds, strict=True)
-        ]
-        before = [first - begin for (first, _), (begin, _) in zip(self._spans, bounds, strict=True)]
-        self._numbers = kernels.add(arrow.arange(0, len(self._lines)), arrow.array(before, pa.int64()).take(self._at))
+        self._lines = lines_of([block.data for block in blocks])
+        self._bounds = list(pairwise(line_bounds(self._lines, [len(block.data) for block in blocks])))
+        firsts = arrow.array([*(begin for begin, _ in self._bounds), len(self._lines)], pa.int32())
+        self._at = kernels.list_parent_indices(pa.ListArray.from_arrays(firsts, self._lines))
+        self._spans: list[tuple[int, int]] = []
+        self._numbers: Any = None
         self._left = kernels.and_(
             kernels.greater(kernels.binary_length(self._lines), 0), kernels.not_equal(self._lines, b"\r")
         )
@@ -139,8 +135,16 @@ class Sieve(Generic[Owner]):
         self._cut: set[int] = set()
         self._sifted: Sifted[Owner] = Sifted()
 
+    def count(self) -> None:
+        """Tell the files how many lines these are, which numbers them; those before them must have been counted."""
+        counted = zip(self._blocks, self._bounds, strict=True)
+        self._spans = [_counted(block.owner, end - begin) for block, (begin, end) in counted]
+        before = [first - begin for (first, _), (begin, _) in zip(self._spans, self._bounds, strict=True)]
+        shifts = arrow.array(before, pa.int64()).take(self._at)
+        self._numbers = kernels.add(arrow.arange(0, len(self._lines)), shifts)
+
     def sifted(self, layouts: Sequence[Layout | None]) -> Sifted[Owner]:
-        """All lines, sorted.
+        """All lines, sorted, once they are counted.
 
         Args:
             layouts: of each block how it can be read as a whole; None where it cannot.
@@ -164,7 +168,8 @@ class Sieve(Generic[Owner]):
             if screen is not None and self._left_bytes() > _WORTH_A_SCREEN:
                 self._take(screen, layout)
         if reader.wide is not None and self._left_bytes() > _WORTH_THE_WIDER:
-            self._take_widely(reader.wide)
+            with reader.wide.turn:
+                self._take_widely(reader.wide)
 
     def _take_widely(self, wide: Wider) -> None:
         """What is left by the wider screen: block by block, from which it learns, and then line by line."""
@@ -178,7 +183,7 @@ class Sieve(Generic[Owner]):
 
     def _take(self, screen: Screen, layout: Layout) -> None:
         """The lines that are plain are of this layout."""
-        answers = screen.plain_lines(self._lines.filter(self._left))
+        answers = screen.plain_lines(chosen_of(self._lines, self._left))
         self._give(kernels.replace_with_mask(self._left, self._left, answers), layout)
 
     def _within(self, blocks: Sequence[int]) -> Any:  # noqa: ANN401  see kernels
@@ -188,12 +193,12 @@ class Sieve(Generic[Owner]):
         return kernels.and_(self._left, kernels.is_in(self._at, arrow.array(blocks, self._at.type)))
 
     def _give(self, chosen: Any, layout: Layout) -> None:  # noqa: ANN401  likewise
-        at = self._at.filter(chosen)
+        at = chosen_of(self._at, chosen)
         if not len(at):
             return
         openings = [block.reader.opening(block.owner.ordinal) for block in self._blocks]
         tagged = self._blocks[0].reader.tagged(
-            self._lines.filter(chosen), arrow.array(openings, BYTES).take(at), self._numbers.filter(chosen)
+            chosen_of(self._lines, chosen), arrow.array(openings, BYTES).take(at), chosen_of(self._numbers, chosen)
         )
         counts = self._counts(chosen)
         given = {block for block, _ in counts}
@@ -218,7 +223,7 @@ class Sieve(Generic[Owner]):
 
     def _counts(self, chosen: Any) -> list[tuple[int, int]]:  # noqa: ANN401  likewise
         """Which blocks have chosen lines, in ascending order, and how many."""
-        counts = kernels.value_counts(self._at.filter(chosen)).to_pylist()
+        counts = kernels.value_counts(chosen_of(self._at, chosen)).to_pylist()
         return [(each["values"], each["counts"]) for each in counts]
 
     def _left_bytes(self) -> int:
