@@ -143,7 +143,7 @@ class Batch:
 
     def _screen(self, intake: Intake, data: bytes, *, last: bool) -> None:
         """Screen a block with others; where the next block of its file depends on it, at once."""
-        if last and not data.endswith(b"\n"):
+        if not data.endswith(b"\n"):
             data += b"\n"
         reader = intake.reader
         self._screening.add(intake, reader, data, last=last)
