@@ -85,7 +85,7 @@ def test_a_full_disk_is_said_to_be_full(tmp_path: Path) -> None:
     full = tmp_path / "segment"
     full.symlink_to("/dev/full")
     segment = Segment(full)
-    segment.append(b"x" * 100, line=1, canonical=False, longest=100)
+    segment.append(b"x" * 100, longest=100)
     with pytest.raises(SpoolFull, match="No room left in the spool"):
         segment.close()
 

@@ -113,13 +113,28 @@ def test_lines_far_into_a_file_keep_their_numbers_and_their_texts(loads: Any, la
     lines[30_000] = '{"id":'
     lines[45_000] = '{"id":1,"id":1}'
     lines[50_000] = ""
-    landing.put("a.json", "\n".join(lines))
+    for name, end in (("a.json", "\n"), ("b.json", "\r\n")):
+        landing.put(name, end.join(lines))
     result = load(loads, BAD[0], unknown)
     assert all(row["_source_row"] == row["id"] + 1 for row in result.rows)
-    assert len(result.rows) == len(lines) - 5
-    assert sorted((r["line"], r["raw"]) for r in result.rejects) == [
-        (at + 1, lines[at]) for at in (20_000, 30_000, 40_000, 45_000)
+    assert len(result.rows) == 2 * (len(lines) - 5)
+    assert sorted((r["_source_file"][-6:], r["line"], r["raw"]) for r in result.rejects) == [
+        (name, at + 1, lines[at]) for name in ("a.json", "b.json") for at in (20_000, 30_000, 40_000, 45_000)
     ]
+
+
+@pytest.mark.parametrize("every", [3, 2_000])
+def test_bad_values_are_set_apart_where_they_are_many_and_where_they_are_few(
+    loads: Any, landing: Any, every: int
+) -> None:
+    lines = [f'{{"id":{"9" * 20 if at % every == 1 else at},"s":"{"x" * 50}"}}' for at in range(30_000)]
+    landing.put("a.json", "\n".join(lines))
+    result = load(loads, BAD[0], UnknownFields.RESCUE)
+    bad = [at for at in range(len(lines)) if at % every == 1]
+    assert [(r["line"], r["reason"], r["raw"]) for r in sorted(result.rejects, key=lambda each: each["line"])] == [
+        (at + 1, "out_of_range", lines[at]) for at in bad
+    ]
+    assert sorted(row["_source_row"] for row in result.rows) == [at + 1 for at in range(30_000) if at % every != 1]
 
 
 def test_a_field_that_the_schema_does_not_know_does_not_make_the_screen_slow() -> None:

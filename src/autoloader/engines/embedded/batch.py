@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from autoloader.engines.embedded.overlong import Overlong
 from autoloader.engines.embedded.readers import BARE, NDJSON
 from autoloader.engines.embedded.screening import Screening
-from autoloader.engines.embedded.spool import Segment
+from autoloader.engines.embedded.spool import Segment, Slice
 from autoloader.engines.embedded.streams import excerpt
 from autoloader.engines.embedded.strict_json import malformed
 from autoloader.engines.tolerance import FIRST_SHOWN
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from autoloader.engines.embedded.fetch import Block
-    from autoloader.engines.embedded.readers import Layout, Piece, RecordReader
-    from autoloader.engines.embedded.spool import Slice
+    from autoloader.engines.embedded.readers import Layout, Part, RecordReader
+    from autoloader.engines.embedded.sifting import Sifted, Tagged
     from autoloader.engines.embedded.tags import Tags
     from autoloader.engines.embedded.tools import Tools
     from autoloader.model import ClaimedFile
@@ -32,7 +33,7 @@ class Intake:
     """One file on its way.
 
     Attributes:
-        lines: physical lines seen so far.
+        lines: physical lines seen so far. While blocks are screened only they are counted, where that is done.
         records: records in ``slices``.
         rejected: bad records that were found so far and are in no slice.
         first_refused: line (or element number) and message of the first few of them.
@@ -61,6 +62,25 @@ class Intake:
         """So many bad records more."""
         self.rejected += count
         self.first_refused = sorted([*self.first_refused, *first])[:FIRST_SHOWN]
+
+
+@dataclass(slots=True)
+class _Held:
+    """Canonical records that are to be written.
+
+    Attributes:
+        first: line (or element number) of the first of them.
+    """
+
+    first: int = 0
+    lines: list[str] = field(default_factory=list)
+    characters: int = 0
+
+    def add(self, number: int, line: str) -> None:
+        if not self.lines:
+            self.first = number
+        self.lines.append(line)
+        self.characters += len(line)
 
 
 class Batch:
@@ -123,77 +143,75 @@ class Batch:
 
     def _screen(self, intake: Intake, data: bytes, *, last: bool) -> None:
         """Screen a block with others; where the next block of its file depends on it, at once."""
-        if last and not data.endswith(b"\n"):
+        if not data.endswith(b"\n"):
             data += b"\n"
         reader = intake.reader
         self._screening.add(intake, reader, data, last=last)
         self._write(self._screening.done() if last or reader.independent else self._screening.all())
 
-    def _write(self, screened: Iterable[tuple[Intake, bytes, bool, list[Piece]]]) -> None:
-        for intake, data, last, pieces in screened:
-            for piece in pieces:
-                if piece.layout is None:
-                    self._read(intake, piece.data, last=last)
-                else:
-                    self._plain(intake, piece.data, piece.layout)
-            intake.lines += data.count(b"\n")
+    def _write(self, screened: Iterable[Sifted[Intake]]) -> None:
+        for sifted in screened:
+            for tagged in sifted.tagged:
+                self._plain(tagged)
+            for odd in sifted.odd:
+                self._read(odd.owner, odd.parts, last=odd.last)
 
-    def _plain(self, intake: Intake, data: bytes, layout: Layout) -> None:
-        if layout not in self.plain:
-            self.plain[layout] = Segment(self._new_path())
-        line = intake.lines + 1
-        tagged, records = intake.reader.tag(data, intake.ordinal, line)
-        intake.slices.append(self.plain[layout].append(tagged, line=line, canonical=False, longest=len(tagged)))
-        intake.records += records
+    def _plain(self, tagged: Tagged[Intake]) -> None:
+        if tagged.layout not in self.plain:
+            self.plain[tagged.layout] = Segment(self._new_path())
+        segment = self.plain[tagged.layout]
+        offset = segment.append(tagged.data, longest=tagged.longest)
+        for place in tagged.places:
+            place.owner.slices.append(Slice(segment, offset, place.length, place.line, place.past, canonical=False))
+            place.owner.records += place.records
+            offset += place.length
 
     def _exact(self, intake: Intake, data: bytes, *, last: bool) -> None:
-        self._read(intake, data, last=last)
+        self._read(intake, [(intake.lines + 1, data)], last=last)
         intake.lines += data.count(b"\n")
 
-    def _read(self, intake: Intake, data: bytes, *, last: bool) -> None:
+    def _read(self, intake: Intake, parts: Sequence[Part], *, last: bool) -> None:
         try:
-            self.read_exactly(intake, data, intake.lines + 1, last=last)
+            self.read_exactly(intake, parts, last=last)
         except FileError as error:
             intake.fail(error)
 
-    def read_exactly(self, intake: Intake, data: bytes, line: int, *, last: bool) -> None:
-        """Write the canonical records of a block; those before one that fails the file are written too.
+    def read_exactly(self, intake: Intake, parts: Iterable[Part], *, last: bool) -> None:
+        """Write the canonical records of some bytes; those before one that fails the file are written too.
 
         Raises:
             BadRecord: the first bad record, or where bad records are tolerated, one behind which nothing can be read.
         """
         keeps = self.rejecting.keeps
-        held: list[str] = []
-        held_characters = 0
-        refused: BadRecord | None = None
+        held, refused = _Held(), None
+        exact = intake.reader.exact
         try:
-            for found in intake.reader.exact(data, line, last=last):
+            for found in chain.from_iterable(exact(data, line, last=last) for line, data in parts):
                 if isinstance(found, BadRecord):
                     self.rejecting.take(intake, found)
                     continue
                 number, record, raw = found
-                held.append(self._tags.canonical(intake.ordinal, number, record, raw if keeps else None))
-                held_characters += len(held[-1])
-                if held_characters > _CANONICAL_AT_ONCE:
+                held.add(number, self._tags.canonical(intake.ordinal, number, record, raw if keeps else None))
+                if held.characters > _CANONICAL_AT_ONCE:
                     self._write_canonical(intake, held)
-                    held, held_characters = [], 0
+                    held = _Held()
         except BadRecord as error:
             refused = error
         self._write_canonical(intake, held)
         if refused is not None:
             raise refused
 
-    def _write_canonical(self, intake: Intake, lines: list[str]) -> None:
-        if lines:
-            data = "".join(lines).encode()
-            longest = min(len(data), 4 * max(map(len, lines)))
-            self._append_canonical(intake, data, records=len(lines), longest=longest)
+    def _write_canonical(self, intake: Intake, held: _Held) -> None:
+        if held.lines:
+            data = "".join(held.lines).encode()
+            longest = min(len(data), 4 * max(map(len, held.lines)))
+            self._append_canonical(intake, data, held.first, records=len(held.lines), longest=longest)
 
-    def _append_canonical(self, intake: Intake, data: bytes, *, records: int, longest: int) -> None:
+    def _append_canonical(self, intake: Intake, data: bytes, line: int, *, records: int, longest: int) -> None:
         if self.canonical is None:
             self.canonical = Segment(self._new_path())
-        added = self.canonical.append(data, line=intake.lines + 1, canonical=True, longest=longest)
-        intake.slices.append(added)
+        offset = self.canonical.append(data, longest=longest)
+        intake.slices.append(Slice(self.canonical, offset, len(data), line, line, canonical=True))
         intake.records += records
 
     def close(self) -> None:
@@ -220,9 +238,9 @@ class Batch:
         """Take over canonical records that a second reading of some files has written."""
         self._adopted.append(segment)
 
-    def copy_canonical(self, intake: Intake, data: bytes) -> None:
-        """Records that are canonical already."""
-        self._append_canonical(intake, data, records=data.count(self._tags.opened), longest=len(data))
+    def copy_canonical(self, intake: Intake, data: bytes, line: int) -> None:
+        """Records that are canonical already; ``line``: a line before which none of them begins."""
+        self._append_canonical(intake, data, line, records=data.count(self._tags.opened), longest=len(data))
 
     def take_apart(self, intake: Intake, wanted: Sequence[int]) -> int:
         """Read the records of some lines exactly, which slices of another batch hold; those lose them.
@@ -236,17 +254,14 @@ class Batch:
         """
         rest = intake.records
         for part in tuple(intake.slices):
-            records = part.take_out(wanted, self._tags.numbers)
+            records = part.take_out(wanted, self._tags.opening(intake.ordinal), self._tags.numbers)
             intake.records -= len(records)
             rest -= len(records)
+            taken = b"".join(text + b"\n" for _, text in records)
             if records and part.canonical:
-                self.copy_canonical(intake, b"".join(text + b"\n" for _, text in records))
+                self.copy_canonical(intake, taken, records[0][0])
             elif records:
-                first = records[0][0]
-                lines = [b""] * (records[-1][0] - first + 1)
-                for line, text in records:
-                    lines[line - first] = intake.reader.untag(text, intake.ordinal)
-                self.read_exactly(intake, b"\n".join(lines), first, last=False)
+                self.read_exactly(intake, intake.reader.untagged(taken, intake.ordinal, records[0][0]), last=False)
         return rest
 
     def remove(self) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from json.encoder import encode_basestring as quoted
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from autoloader.engines.embedded.readers import Found, Layout
+from autoloader.engines.embedded.line_arrays import LINE_END, NOTHING, kernels, without_returns
+from autoloader.engines.embedded.readers import Found, Layout, Part
 from autoloader.engines.embedded.streams import RAW_BYTES, excerpt
 from autoloader.engines.embedded.strict_json import malformed
 from autoloader.engines.embedded.unknown import flat_text, joined
 from autoloader.engines.forms import RECORD_LIMIT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from autoloader.engines.embedded.csv_dialect import CsvDialect, Field
     from autoloader.engines.embedded.screen import Screen
@@ -84,17 +85,18 @@ class CsvReader:
             at, line = end + 1, line + 1
         return None
 
-    def tag(self, block: bytes, ordinal: int, line: int) -> tuple[bytes, int]:  # noqa: ARG002  no line is told here
-        """The ordinal becomes the first field of every line; a plain block ends each of them with a line end."""
-        lines = block.replace(b"\r\n", b"\n")
-        opening = b"%d%s" % (ordinal, self._dialect.options.sep.encode())
-        tagged = opening + lines.replace(b"\n", b"\n" + opening)
-        return tagged[: -len(opening)], lines.count(b"\n")
+    def opening(self, ordinal: int) -> bytes:
+        """The ordinal becomes the first field of every line."""
+        return b"%d%s" % (ordinal, self._dialect.options.sep.encode())
 
-    def untag(self, tagged: bytes, ordinal: int) -> bytes:
-        """Line for line what ``tag`` was given, with plain line ends."""
-        opening = b"%d%s" % (ordinal, self._dialect.options.sep.encode())
-        return (b"\n" + tagged).replace(b"\n" + opening, b"\n")[1:]
+    def tagged(self, lines: Any, openings: Any, numbers: Any) -> Any:  # noqa: ANN401, ARG002  no line is told here
+        """With plain line ends."""
+        return kernels.binary_join_element_wise(openings, without_returns(lines), LINE_END, NOTHING)
+
+    def untagged(self, tagged: bytes, ordinal: int, line: int) -> Iterable[Part]:
+        """A plain block is line for line what was spooled, with plain line ends."""
+        opening = self.opening(ordinal)
+        yield line, (b"\n" + tagged).replace(b"\n" + opening, b"\n")[1:]
 
     def exact(self, block: bytes, line: int, *, last: bool) -> Iterator[Found]:
         """Cut into fields one by one; a record that is still open is held for the next block."""

@@ -21,6 +21,7 @@ from autoloader.engines.embedded.batching import batches
 from autoloader.engines.embedded.compression import MOST_TIMES
 from autoloader.engines.embedded.fetch import Fetcher
 from autoloader.engines.embedded.file_table import make_file_table
+from autoloader.engines.embedded.left_out import LeftOut
 from autoloader.engines.embedded.newcomers import Newcomers
 from autoloader.engines.embedded.orc_files import orc_to_parquet
 from autoloader.engines.embedded.parquet_files import ParquetRoute
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from autoloader.model import ClaimedFile, Made, Outcome
 
 _BATCH_BYTES = 128 * 1024**2
+_SCREENS = 2
 
 Numbered = "tuple[int, ClaimedFile]"
 
@@ -111,7 +113,7 @@ class EmbeddedEngine:
         with (
             closing(sql.connected(work.spool, self._memory_limit, means.threads)) as connection,
             ThreadPoolExecutor(self._fetch_concurrency, "fetch") as fetching,
-            ThreadPoolExecutor(1, "screen") as screening,
+            ThreadPoolExecutor(_SCREENS, "screen") as screening,
             ThreadPoolExecutor(1, "parse") as parsing,
             ThreadPoolExecutor(1, "put") as putting,
         ):
@@ -127,10 +129,12 @@ class EmbeddedEngine:
                     spooled = route.spool(batch, line.fetched)
                     reached(Step.LOAD_FETCHED)
                     line.follow(spooled)
-                line.finish()
+                line.end()
+                tools.left_out.close()
                 rejects = tools.rejecting.hand_over(work, line.failed)
                 if rejects is not None:
                     put(rejects)
+                line.finish()
             except BaseException:
                 line.drop()
                 raise
@@ -173,6 +177,7 @@ class EmbeddedEngine:
             writer=ParquetWriter(connection, work.shape, columns, work.spool, means.row_group),
             fetcher=Fetcher(work.store, fetching),
             rejecting=Rejecting(reading.bad_records, new_path),
+            left_out=LeftOut(connection, work.spool / "left-out"),
             screening=screening,
             new_path=new_path,
             most_times=self._most_times,
@@ -243,18 +248,21 @@ class _AssemblyLine:
         self._wait()
         self._parsed = self._parsing.submit(self._parse, spooled)
 
-    def finish(self) -> None:
-        """Wait for everything.
+    def end(self) -> None:
+        """Wait until everything is parsed; the last data files may still be on their way.
 
         Raises:
             NewColumns: there are fields that are to become columns.
         """
         self._wait()
+        if self.newcomers is not None and (columns := self.newcomers.columns()):
+            raise NewColumns(columns)
+
+    def finish(self) -> None:
+        """Wait for everything."""
         for done in self._puts:
             done.result()
         self.check()
-        if self.newcomers is not None and (columns := self.newcomers.columns()):
-            raise NewColumns(columns)
 
     def drop(self) -> None:
         """Start nothing more."""

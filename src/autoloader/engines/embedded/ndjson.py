@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from autoloader.engines.embedded.line_arrays import LINE_END, NOTHING, digits, kernels
 from autoloader.engines.embedded.readers import NDJSON
 from autoloader.engines.embedded.streams import excerpt
 from autoloader.engines.embedded.strict_json import NotJson, canonical_or_bad, malformed, parsed
 from autoloader.errors import BadRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Any
+    from collections.abc import Callable, Iterable, Iterator
 
-    from autoloader.engines.embedded.readers import Found, Layout
+    from autoloader.engines.embedded.readers import Found, Layout, Part
     from autoloader.engines.embedded.screen import Screen
     from autoloader.engines.embedded.tags import Tags
     from autoloader.engines.embedded.wider import Wider
@@ -30,7 +30,6 @@ class NdjsonReader:
         bare: the stricter one, where the schema has any use for it.
         write: canonical text of a record, from ``canonical_record``.
         wide: looks for blocks that are plain but for unknown keys.
-        numbered: whether plain records are to carry the line at which they stand.
     """
 
     unit = "line"
@@ -44,8 +43,6 @@ class NdjsonReader:
         bare: Screen | None,
         write: Callable[[dict[str, Any]], str],
         wide: Wider,
-        *,
-        numbered: bool = False,
     ) -> None:
         self.layout: Layout = NDJSON
         self.screen: Screen | None = screen
@@ -53,37 +50,26 @@ class NdjsonReader:
         self.wide: Wider | None = wide
         self._tags = tags
         self._write = write
-        self._numbered = numbered
 
     def begin(self, block: bytes) -> tuple[bytes, int]:
         """An NDJSON file has nothing before its records."""
         return block, 0
 
-    def tag(self, block: bytes, ordinal: int, line: int) -> tuple[bytes, int]:
-        """A plain record begins its line, so a replacement finds each of them."""
-        if self._numbered:
-            return self._with_numbers(block, ordinal, line)
-        opening = self._tags.opening(ordinal)
-        tagged = block.replace(b"\n{", b"\n" + opening)
-        if block.startswith(b"{"):
-            tagged = opening + tagged[1:]
-        records = (len(tagged) - len(block)) // (len(opening) - 1)
-        return (tagged if tagged.endswith(b"\n") else tagged + b"\n"), records
+    def opening(self, ordinal: int) -> bytes:
+        """Two more keys: the second is the line, whose number follows."""
+        return self._tags.opening(ordinal)
 
-    def _with_numbers(self, block: bytes, ordinal: int, line: int) -> tuple[bytes, int]:
-        opening, records = self._tags.numbered(ordinal), 0
-        lines = block.removesuffix(b"\n").split(b"\n")
-        for at, text in enumerate(lines):
-            if text[:1] == b"{":
-                lines[at] = opening % (line + at) + text[1:]
-                records += 1
-        return b"\n".join(lines) + b"\n", records
+    def tagged(self, lines: Any, openings: Any, numbers: Any) -> Any:  # noqa: ANN401  Arrow's types know no bytes
+        """A plain record begins its line: the number and a comma take the place of its opening brace."""
+        members = kernels.binary_replace_slice(lines, 0, 1, b",")
+        return kernels.binary_join_element_wise(openings, digits(numbers), members, LINE_END, NOTHING)
 
-    def untag(self, tagged: bytes, ordinal: int) -> bytes:
-        """Line for line what ``tag`` was given."""
-        if self._numbered:
-            return self._tags.without_numbers(tagged)
-        return (b"\n" + tagged).replace(b"\n" + self._tags.opening(ordinal), b"\n{")[1:]
+    def untagged(self, tagged: bytes, ordinal: int, line: int) -> Iterable[Part]:  # noqa: ARG002  each tells its own
+        """Line by line; what was blanked meanwhile is left out."""
+        numbers = self._tags.numbers
+        for text in tagged.split(b"\n"):
+            if found := numbers.match(text):
+                yield int(found[2]), b"{" + text[found.end() :]
 
     def exact(self, block: bytes, line: int, *, last: bool) -> Iterator[Found]:  # noqa: ARG002  a block ends with a line
         """Parse line by line; blank lines are skipped but counted."""

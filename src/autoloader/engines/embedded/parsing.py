@@ -4,8 +4,8 @@ The statement fails as a whole. Then the files at fault are found: all with bad 
 duplicate key by the tag in DuckDB's message. They are read exactly, blamed with the line or taken up again, and the
 statement runs once more.
 
-Where bad records are tolerated the statement leaves them out. When rows are missing, one more names their lines, which
-are taken out of the spool and read exactly: a file is not read again for one bad record.
+Where bad records are tolerated the statement leaves them out and tells their lines, which are taken out of the spool
+and read exactly: a file is not read again for one bad record.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import duckdb
 from autoloader.engines.embedded.batch import Batch
 from autoloader.engines.embedded.blaming import comes_first, first_bad, raw_message
 from autoloader.engines.embedded.readers import BARE, NDJSON
-from autoloader.engines.embedded.sql import literal
+from autoloader.engines.embedded.sql import literal, rows
 from autoloader.engines.embedded.statement import (
     BAD_VALUE,
     Judgement,
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 
 _LINE_BLAMES = 16
 """So many lines with a key twice are set apart one by one: the statement begins anew for each."""
-_ROWS_AT_ONCE = 10_000
 _SINGLE_BLAMES = 3
 """After so many files were blamed one by one, the whole batch is read exactly: many bad files must end soon too."""
 
@@ -86,6 +85,8 @@ class Parser:
         self._drop_failed(batch)
         blames = 0
         while any(intake.records for intake in batch.files.values()):
+            if self._sieves:
+                self._tools.left_out.begin()
             try:
                 written = self._tools.writer.write(self._good(batch))
             except duckdb.OutOfMemoryException:
@@ -94,7 +95,7 @@ class Parser:
                 self._doubt(batch, error, blames)
                 blames += 1
                 continue
-            if self._sieves and self._set_apart(batch, written):
+            if self._set_apart(batch, written):
                 written.remove()
                 continue
             self._check(batch, written)
@@ -112,26 +113,10 @@ class Parser:
     def _set_apart(self, batch: Batch, written: Written) -> bool:
         """Tell the bad records that were left out; whether others must be written than those that were."""
         missing = sum(intake.records for intake in batch.files.values()) - written.records
-        if not missing:
+        if not missing or not self._sieves:
             return False
-        found = self._bad_lines(batch)
+        found = _by_ordinal(self._tools.left_out.places())
         return sum(map(len, found.values())) == missing and self._read_apart(found, batch)
-
-    def _bad_lines(self, batch: Batch) -> dict[int, array[int]]:
-        """By ordinal, the lines of bad records in ascending order."""
-        bare = batch.plain.get(BARE)
-        parts = [] if bare is None else [self._judgement.bad_bare_lines(bare, self._tags)]
-        texts = self._source(batch, without=bare)
-        parts += [self._judgement.bad_lines(texts)] if texts else []
-        return self._by_ordinal(" UNION ALL ".join(parts))
-
-    def _by_ordinal(self, lines: str) -> dict[int, array[int]]:
-        found: dict[int, array[int]] = {}
-        rows = self._tools.connection.execute(f"SELECT ordinal, line FROM ({lines}) ORDER BY ordinal, line")
-        while some := rows.fetchmany(_ROWS_AT_ONCE):
-            for ordinal, line in some:
-                found.setdefault(ordinal, array("q")).append(line)
-        return found
 
     def _read_apart(self, found: Mapping[int, array[int]], batch: Batch) -> bool:
         """Read some lines exactly, by ordinal; whether anything of them is good, or a file fails by too many."""
@@ -186,10 +171,10 @@ class Parser:
         """
         if BAD_VALUE in str(error):
             try:
-                rows = self._tools.connection.execute(self._judgement.bad_files(self._source(batch))).fetchall()
+                found = self._tools.connection.execute(self._judgement.bad_files(self._source(batch))).fetchall()
             except (duckdb.Error, UnicodeDecodeError) as worse:
                 return self._suspects(batch, worse, blames)
-            return [batch.files[ordinal] for (ordinal,) in rows]
+            return [batch.files[ordinal] for (ordinal,) in found]
         tagged = self._tag.search(raw_message(error))
         if tagged and blames < _SINGLE_BLAMES:
             return [batch.files[int(tagged[1])]]
@@ -226,8 +211,8 @@ class Parser:
             self._sieve(second)
             batch.adopt(second.canonical)
             return
-        rows = self._tools.connection.execute(self._judgement.first_bad(self._source(second))).fetchall()
-        for ordinal, error in first_bad(rows, second.files, self._kept.names).items():
+        found = self._tools.connection.execute(self._judgement.first_bad(self._source(second))).fetchall()
+        for ordinal, error in first_bad(found, second.files, self._kept.names).items():
             if not comes_first(second.files[ordinal].error, error):
                 second.files[ordinal].error = error
         for intake in second.files.values():
@@ -247,10 +232,10 @@ class Parser:
                 continue
             try:
                 if part.canonical:
-                    second.copy_canonical(intake, data)
+                    second.copy_canonical(intake, data, part.line)
                 else:
-                    untagged = intake.reader.untag(data, intake.ordinal)
-                    second.read_exactly(intake, untagged, part.line, last=False)
+                    untagged = intake.reader.untagged(data, intake.ordinal, part.line)
+                    second.read_exactly(intake, untagged, last=False)
             except BadRecord as error:
                 if not comes_first(intake.error, error):
                     intake.error = error
@@ -267,16 +252,17 @@ class Parser:
             self._tools.connection.execute(bad).fetchall()
         except duckdb.IOException as error:
             raise full(target.parent, error) or error from None
-        for ordinal, lines in self._by_ordinal(f"FROM read_parquet({literal(str(target))})").items():
+        places = f"SELECT ordinal, line FROM read_parquet({literal(str(target))}) ORDER BY ordinal, line"
+        for ordinal, lines in _by_ordinal(rows(self._tools.connection, places)).items():
             for part in second.files[ordinal].slices:
                 if part.segment is segment:
-                    part.take_out(lines, self._tags.numbers)
-        for ordinal, rows, first in self._counted(target):
+                    part.take_out(lines, self._tags.opening(ordinal), self._tags.numbers)
+        for ordinal, count, first in self._counted(target):
             intake = second.files[ordinal]
-            intake.records -= rows
+            intake.records -= count
             unit = intake.reader.unit
             intake.refuse(
-                rows, [(r["line"], blame(unit, r["line"], r["column"], r["shown"], r["reason"])) for r in first]
+                count, [(r["line"], blame(unit, r["line"], r["column"], r["shown"], r["reason"])) for r in first]
             )
         self._drop(second, second.files.values())
         if self._rejecting.keeps:
@@ -289,3 +275,11 @@ class Parser:
         told = "{'line': line, 'column': \"column\", 'shown': shown, 'reason': reason}"
         counted = f"SELECT ordinal, count(*), min({told}, {FIRST_SHOWN}) FROM read_parquet({literal(str(spilled))})"
         return self._tools.connection.execute(f"{counted} GROUP BY ordinal").fetchall()
+
+
+def _by_ordinal(places: Iterable[tuple[int, int]]) -> dict[int, array[int]]:
+    """By ordinal, the lines of bad records; in ascending order, as they come."""
+    found: dict[int, array[int]] = {}
+    for ordinal, line in places:
+        found.setdefault(ordinal, array("q")).append(line)
+    return found

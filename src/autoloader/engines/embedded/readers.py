@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from autoloader.errors import BadRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from autoloader.engines.embedded.screen import Screen
     from autoloader.engines.embedded.wider import Wider
@@ -35,18 +35,8 @@ BARE = Layout("bare")
 """NDJSON in which every value is so plain that it can be read typed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """All lines of a block, or some of them with empty lines in place of the others.
-
-    Attributes:
-        layout: how they can be read without a look at each; None where they must be read exactly.
-    """
-
-    data: bytes
-    layout: Layout | None
-
-
+Part = tuple[int, bytes]
+"""Some bytes of a file, and the line at which they begin."""
 Found = tuple[int, str, str] | BadRecord
 """A record: where it begins, its canonical text, and the start of its text as it stands there. Or one that is bad."""
 
@@ -60,7 +50,7 @@ class RecordReader(Protocol):
         screen: None where no block can be trusted unseen.
         bare: the stricter screen for blocks that may be read typed, where there is one.
         wide: looks at blocks that no screen found plain, where there is one.
-        independent: whether every block stands for itself; else how one is read can depend on the one before.
+        independent: whether every line stands for itself; else how a block is read can depend on the one before.
         settled: false while a record has begun that the blocks so far do not end: the next one must be read exactly.
     """
 
@@ -84,18 +74,28 @@ class RecordReader(Protocol):
         """
         ...
 
-    def tag(self, block: bytes, ordinal: int, line: int) -> tuple[bytes, int]:
-        """A plain block with the file's ordinal on every record, and how many records there are.
+    def opening(self, ordinal: int) -> bytes:
+        """What is put before every plain record of this file."""
+        ...
+
+    def tagged(self, lines: Any, openings: Any, numbers: Any) -> Any:  # noqa: ANN401  Arrow's types know no bytes
+        """Plain records, as they are spooled: with their openings and line ends.
 
         Args:
-            block: of the file.
-            ordinal: of the file.
-            line: the physical line at which the block begins.
+            lines: an array of them, without line ends.
+            openings: of the file of each.
+            numbers: at which physical lines they stand.
         """
         ...
 
-    def untag(self, tagged: bytes, ordinal: int) -> bytes:
-        """The block again, line for line."""
+    def untagged(self, tagged: bytes, ordinal: int, line: int) -> Iterable[Part]:
+        """The records again, from some that were spooled one after the other.
+
+        Args:
+            tagged: their bytes.
+            ordinal: of the file.
+            line: a physical line before which none of them begins.
+        """
         ...
 
     def exact(self, block: bytes, line: int, *, last: bool) -> Iterator[Found]:
@@ -124,10 +124,14 @@ class Unscreened:
         """There is nothing before the records."""
         return block, 0
 
-    def tag(self, block: bytes, ordinal: int, line: int) -> tuple[bytes, int]:
+    def opening(self, ordinal: int) -> bytes:
         """Never asked: there is no screen."""
-        raise AssertionError((block[:20], ordinal, line))
+        raise AssertionError(ordinal)
 
-    def untag(self, tagged: bytes, ordinal: int) -> bytes:
+    def tagged(self, lines: Any, openings: Any, numbers: Any) -> Any:  # noqa: ANN401  see above
+        """Never asked likewise."""
+        raise AssertionError((lines, openings, numbers))
+
+    def untagged(self, tagged: bytes, ordinal: int, line: int) -> Iterable[Part]:
         """Never asked: nothing is tagged."""
-        raise AssertionError((tagged[:20], ordinal))
+        raise AssertionError((tagged[:20], ordinal, line))

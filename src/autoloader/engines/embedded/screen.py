@@ -61,19 +61,17 @@ _SCALARS = {
     Scalar.BOOLEAN: "true|false",
 }
 
-_LINE_END = pa.scalar(b"\n", pa.large_binary())
-_NOTHING = pa.scalar(b"", pa.large_binary())
-
 
 class Screen:
-    """Whether blocks of bytes match a pattern as a whole.
+    """Whether blocks of bytes are plain lines as a whole, each with its line end, and whether single lines are.
 
     Args:
-        pattern: in RE2's syntax, over bytes.
+        line: of a plain line without its line end, in RE2's syntax, over bytes.
     """
 
-    def __init__(self, pattern: str) -> None:
-        self._pattern = rf"\A(?:{pattern})\z"
+    def __init__(self, line: str) -> None:
+        self._line = rf"\A(?:{line})\z"
+        self._lines = rf"\A(?:(?:{line})\n)*\z"
 
     def plain(self, blocks: Sequence[bytes]) -> list[bool]:
         """One answer for each block. The expression is compiled once a call: pass some MB at a time.
@@ -82,7 +80,7 @@ class Screen:
         """
         values = pa.array(blocks, pa.large_binary())
         try:
-            answers = pc.match_substring_regex(values, self._pattern).to_pylist()
+            answers = pc.match_substring_regex(values, self._lines).to_pylist()
         except pa.ArrowInvalid:
             return [False] * len(blocks)
         return [bool(answer) for answer in answers]
@@ -90,9 +88,8 @@ class Screen:
     def plain_lines(self, lines: pa.Array[Any]) -> pa.Array[Any]:
         """One answer for each line, of which its line end is no part."""
         kernels: Any = pc  # whose types know no bytes
-        ended = kernels.binary_join_element_wise(lines, _LINE_END, _NOTHING)
         try:
-            answers: pa.Array[Any] = kernels.match_substring_regex(ended, self._pattern)
+            answers: pa.Array[Any] = kernels.match_substring_regex(lines, self._line)
         except pa.ArrowInvalid:
             return pa.repeat(pa.scalar(value=False), len(lines))
         return answers
@@ -115,14 +112,13 @@ def loose_forms(column_type: DataType) -> tuple[str, ...]:
 
 
 def ndjson_pattern(schema: Schema, forms: Callable[[DataType], tuple[str, ...]] = loose_forms) -> str:
-    """Lines that hold one object each, with keys of the schema only, or nothing; each ends with a line end.
+    """A line that holds one object, with keys of the schema only, or nothing.
 
     Args:
         schema: the columns.
         forms: the patterns of a top-level value of this type.
     """
-    line = rf"(?:{_object(schema.columns, forms)}{_BLANK})?"
-    return rf"(?:{line}\r?\n)*"
+    return rf"(?:{_object(schema.columns, forms)}{_BLANK})?\r?"
 
 
 def wider_pattern(schema: Schema, more: Sequence[str]) -> str:
@@ -131,8 +127,7 @@ def wider_pattern(schema: Schema, more: Sequence[str]) -> str:
     array = rf"\[{_BLANK}{_list_of(plain)}\]"
     member = rf"{_BARE_STRING}{_BLANK}:{_BLANK}{_either(plain, array)}"
     value = _either(plain, array, rf"\{{{_BLANK}{_list_of(member)}\}}")
-    line = rf"(?:{_object(schema.columns, loose_forms, dict.fromkeys(more, (value,)))}{_BLANK})?"
-    return rf"(?:{line}\r?\n)*"
+    return rf"(?:{_object(schema.columns, loose_forms, dict.fromkeys(more, (value,)))}{_BLANK})?\r?"
 
 
 def _object(
@@ -176,7 +171,7 @@ def _either(*options: str) -> str:
 
 
 def csv_pattern(fields: int, *, sep: str, quote: str | None, escape: str | None, comment: str | None) -> str | None:
-    """Lines of exactly ``fields`` fields, none with a line end inside; None where no expression is worth its size."""
+    """A line of exactly ``fields`` fields, none with a line end inside; None where no expression is worth its size."""
     special = [character for character in (sep, quote, escape, comment) if character]
     if fields > _LARGEST_REPEAT or any(not character.isascii() for character in special):
         return None
@@ -190,7 +185,7 @@ def csv_pattern(fields: int, *, sep: str, quote: str | None, escape: str | None,
         quoted = f"{re.escape(quote)}(?:{inner}{doubled})*{re.escape(quote)}"
         forms.append(quoted)
         others.append(quoted)
-    return rf"(?:{_either(*forms)}(?:{re.escape(sep)}{_either(*others)}){{{fields - 1}}}\r?\n)*"
+    return rf"{_either(*forms)}(?:{re.escape(sep)}{_either(*others)}){{{fields - 1}}}\r?"
 
 
 def _characters(without: Iterable[str | None]) -> str:

@@ -1,4 +1,4 @@
-"""Blocks on their way through the screens: grouped, looked at in another thread, given back in order.
+"""Blocks on their way through the screens: grouped, looked at in other threads, given back in order.
 
 To compile the expression of a screen takes milliseconds, so small blocks are looked at together. Arrow matches without
 Python's lock: meanwhile the next blocks are taken.
@@ -7,31 +7,24 @@ Python's lock: meanwhile the next blocks are taken.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from threading import Event
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from autoloader.engines.embedded.readers import BARE, NDJSON, Piece
-from autoloader.engines.embedded.sifting import Sieve
+from autoloader.engines.embedded.readers import BARE
+from autoloader.engines.embedded.sifting import Block, Counted, Sieve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from concurrent.futures import Executor, Future
 
     from autoloader.engines.embedded.readers import Layout, RecordReader
+    from autoloader.engines.embedded.sifting import Sifted
 
 _AT_ONCE = 4 * 1024**2
-_GROUPS = 1
-"""So many groups wait while one is looked at: what they hold is memory."""
+_GROUPS = 2
+"""So many groups wait or are looked at besides the next one: what they hold is memory."""
 
-Owner = TypeVar("Owner")
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting(Generic[Owner]):
-    owner: Owner
-    reader: RecordReader
-    data: bytes
-    last: bool
+Owner = TypeVar("Owner", bound=Counted)
 
 
 class Screening(Generic[Owner]):
@@ -43,57 +36,57 @@ class Screening(Generic[Owner]):
 
     def __init__(self, pool: Executor) -> None:
         self._pool = pool
-        self._group: list[_Waiting[Owner]] = []
+        self._group: list[Block[Owner]] = []
         self._group_bytes = 0
         self._odd = False
-        self._under_way: deque[tuple[list[_Waiting[Owner]], Future[list[list[Piece]]]]] = deque()
+        self._counted = Event()
+        self._counted.set()
+        self._under_way: deque[Future[Sifted[Owner]]] = deque()
 
     def add(self, owner: Owner, reader: RecordReader, data: bytes, *, last: bool) -> None:
-        """Take a block; ``last`` is handed through."""
-        self._group.append(_Waiting(owner, reader, data, last))
+        """Take a block; its lines are counted by the owner when its turn has come."""
+        self._group.append(Block(owner, reader, data, last))
         self._group_bytes += len(data)
         if self._group_bytes >= _AT_ONCE:
             self._send()
 
-    def done(self) -> Iterator[tuple[Owner, bytes, bool, list[Piece]]]:
-        """The blocks that were looked at, in order, each with its pieces."""
-        while self._under_way and (len(self._under_way) > _GROUPS or self._under_way[0][1].done()):
-            yield from self._next()
+    def done(self) -> Iterator[Sifted[Owner]]:
+        """What became of blocks that were looked at, group by group, in order."""
+        while self._under_way and (len(self._under_way) > _GROUPS or self._under_way[0].done()):
+            yield self._under_way.popleft().result()
 
-    def all(self) -> Iterator[tuple[Owner, bytes, bool, list[Piece]]]:
+    def all(self) -> Iterator[Sifted[Owner]]:
         """The same of all blocks: waits for those that are under way."""
         self._send()
         while self._under_way:
-            yield from self._next()
+            yield self._under_way.popleft().result()
 
     def _send(self) -> None:
         if self._group:
-            self._under_way.append((self._group, self._pool.submit(self._pieces, self._group)))
+            before, self._counted = self._counted, Event()
+            self._under_way.append(self._pool.submit(self._sifted, self._group, before, self._counted))
             self._group, self._group_bytes = [], 0
 
-    def _next(self) -> Iterator[tuple[Owner, bytes, bool, list[Piece]]]:
-        group, looked_at = self._under_way.popleft()
-        for waiting, pieces in zip(group, looked_at.result(), strict=True):
-            yield waiting.owner, waiting.data, waiting.last, pieces
+    def _sifted(self, group: Sequence[Block[Owner]], before: Event, counted: Event) -> Sifted[Owner]:
+        """Blocks as a whole, or line by line where they can be cut: at once where the last ones had to be.
 
-    def _pieces(self, group: Sequence[_Waiting[Owner]]) -> list[list[Piece]]:
-        """How each block can be read without a look at its records: as a whole, or where it can be cut, in pieces.
-
-        Where the last blocks had to be cut these are cut at once.
+        Args:
+            group: the blocks.
+            before: set when the lines of the group before it are counted.
+            counted: to be set when those of this one are.
         """
-        whole: list[Layout | None] = [None] * len(group) if self._odd else _layouts(group)
-        pieces = [[Piece(waiting.data, layout)] for waiting, layout in zip(group, whole, strict=True)]
-        refused = [at for at, waiting in enumerate(group) if whole[at] is None and waiting.reader.independent]
-        for reader in {id(group[at].reader.screen): group[at].reader for at in refused}.values():
-            alike = [at for at in refused if group[at].reader.screen is reader.screen]
-            for at, found in zip(alike, Sieve([group[at].data for at in alike]).sorted(reader), strict=True):
-                pieces[at] = found
-        cut = [each for each in pieces if len(each) != 1 or each[0].layout not in {BARE, NDJSON}]
-        self._odd = len(cut) == len(group) and all(waiting.reader.independent for waiting in group)
-        return pieces
+        try:
+            sieve = Sieve(group)
+            before.wait()
+            sieve.count()
+        finally:
+            counted.set()
+        sifted = sieve.sifted([None] * len(group) if self._odd else _layouts(group))
+        self._odd = sifted.all_cut
+        return sifted
 
 
-def _layouts(group: Sequence[_Waiting[Owner]]) -> list[Layout | None]:
+def _layouts(group: Sequence[Block[Owner]]) -> list[Layout | None]:
     """How each block can be read as a whole without a look at its records; None where it cannot."""
     answers: list[Layout | None] = [None] * len(group)
     for reader in {(id(w.reader.screen), w.reader.layout): w.reader for w in group}.values():

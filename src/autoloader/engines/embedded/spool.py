@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_FEW = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Slice:
     """The records of one source file in one segment.
@@ -22,8 +25,8 @@ class Slice:
         segment: where they lie.
         offset: first byte.
         length: bytes.
-        line: physical line at which they begin in the source file.
-        lines: how many of its lines they are, where they are plain.
+        line: physical line of the source file before which none of them begins.
+        past: one behind which none of them begins, where they are plain.
         canonical: whether they are canonical records (else plain ones, tagged).
     """
 
@@ -31,7 +34,7 @@ class Slice:
     offset: int
     length: int
     line: int
-    lines: int
+    past: int
     canonical: bool
 
     def read(self) -> bytes:
@@ -44,19 +47,21 @@ class Slice:
         """Overwrite with line ends: every reader skips them, and the other slices stay where they are."""
         self._overwrite(b"\n" * self.length)
 
-    def take_out(self, wanted: Sequence[int], numbers: re.Pattern[bytes]) -> list[tuple[int, bytes]]:
+    def take_out(self, wanted: Sequence[int], opening: bytes, numbers: re.Pattern[bytes]) -> list[tuple[int, bytes]]:
         """Overwrite the records of some lines with blanks, which every reader skips; the others stay where they are.
 
         Args:
             wanted: physical lines (or element numbers), in ascending order.
-            numbers: what a record begins with; the second group is its line.
+            opening: what a record begins with, before its line.
+            numbers: likewise, of any file; the second group is the line.
 
         Returns:
             What was taken out, without line ends.
         """
+        begin, end = bisect_left(wanted, self.line), bisect_left(wanted, self.past)
+        if not self.canonical and end - begin <= _FEW:
+            return self._find(wanted[begin:end], opening) if end > begin else []
         taken: list[tuple[int, bytes]] = []
-        if not self.canonical and bisect_left(wanted, self.line) == bisect_left(wanted, self.line + self.lines):
-            return taken
         lines = self.read().split(b"\n")
         for at, text in enumerate(lines):
             found = numbers.match(text)
@@ -67,9 +72,20 @@ class Slice:
             self._overwrite(b"\n".join(lines))
         return taken
 
-    def _overwrite(self, data: bytes) -> None:
+    def _find(self, wanted: Sequence[int], opening: bytes) -> list[tuple[int, bytes]]:
+        """As ``take_out``, of plain records; where few are wanted there is no look at every line."""
+        data, taken = self.read(), []
+        for line in wanted:
+            at = data.find(b"%s%d," % (opening, line))
+            if at >= 0:
+                text = data[at : data.index(b"\n", at)]
+                taken.append((line, text))
+                self._overwrite(b" " * len(text), at)
+        return taken
+
+    def _overwrite(self, data: bytes, at: int = 0) -> None:
         with self.segment.path.open("r+b") as file:
-            file.seek(self.offset)
+            file.seek(self.offset + at)
             file.write(data)
 
 
@@ -88,24 +104,24 @@ class Segment:
         self.longest = 0
         self._file = path.open("wb", buffering=1024**2)
 
-    def append(self, data: bytes, *, line: int, canonical: bool, longest: int) -> Slice:
+    def append(self, data: bytes | memoryview, *, longest: int) -> int:
         """Add some records.
 
         Args:
             data: whole lines.
-            line: physical line at which they begin in their source file.
-            canonical: whether they are canonical.
             longest: no line of ``data`` is longer.
+
+        Returns:
+            Where they begin.
 
         Raises:
             SpoolFull: no room on the disk.
         """
         with room(self.path.parent):
-            self._file.write(data)
-        added = Slice(self, self.size, len(data), line, data.count(b"\n"), canonical)
-        self.size += len(data)
+            length = self._file.write(data)
+        offset, self.size = self.size, self.size + length
         self.longest = max(self.longest, longest)
-        return added
+        return offset
 
     def close(self) -> None:
         """Write out what is buffered; the file can be read from now on."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 SESSION = ("SET TimeZone = 'UTC'", "SET enable_progress_bar = false")
 """Statements every connection runs before it uses SQL from this package: a text without a zone is UTC, and what DuckDB
 prints on stdout while it works would end up in the answers of our commands."""
+
+_ROWS_AT_ONCE = 10_000
 
 
 def connected(spool: Path, memory_limit: str, threads: int) -> duckdb.DuckDBPyConnection:
@@ -33,6 +35,13 @@ def begin(connection: duckdb.DuckDBPyConnection) -> None:
     """Run the statements of the session; a cursor is a connection of its own and needs them too."""
     for statement in SESSION:
         connection.execute(statement).fetchall()
+
+
+def rows(connection: duckdb.DuckDBPyConnection, select: str) -> Iterator[tuple[Any, ...]]:
+    """What a statement selects, some rows at a time: however many they are, they take little memory."""
+    result = connection.execute(select)
+    while some := result.fetchmany(_ROWS_AT_ONCE):
+        yield from some
 
 
 def quote(name: str) -> str:

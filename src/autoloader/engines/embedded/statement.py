@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from autoloader.engines.embedded import values
 from autoloader.engines.embedded.bare import bare_columns
+from autoloader.engines.embedded.left_out import kept
 from autoloader.engines.embedded.sql import literal, quote
 from autoloader.engines.embedded.strict_json import UNKNOWN_FIELD
 from autoloader.model import (
@@ -188,12 +189,8 @@ class Judgement:
         return self._unless(self.bad, self.typed(source))
 
     def sieved(self, source: str) -> str:
-        """The same without the bad records."""
+        """The same without the bad records, whose places are told; see ``LeftOut``."""
         return self._sieved(self.bad, self.typed(source))
-
-    def bad_lines(self, source: str) -> str:
-        """A SELECT of ordinal and line of every bad record."""
-        return f"SELECT ordinal, line FROM ({self.typed(source)}) WHERE {self.bad}"
 
     def good_bare(self, segment: Segment, tags: Tags) -> str:
         """As ``good``, from NDJSON in which every value is bare, read typed."""
@@ -204,11 +201,6 @@ class Judgement:
         """As ``sieved``, likewise."""
         typed, bad = self._bare(segment, tags)
         return self._sieved(bad, typed)
-
-    def bad_bare_lines(self, segment: Segment, tags: Tags) -> str:
-        """As ``bad_lines``, likewise."""
-        typed, bad = self._bare(segment, tags)
-        return f"SELECT ordinal, line FROM ({typed}) WHERE {bad}"
 
     def _bare(self, segment: Segment, tags: Tags) -> tuple[str, str]:
         """A SELECT that reads it, and SQL over that of whether a record is bad."""
@@ -234,7 +226,7 @@ class Judgement:
         return f"SELECT ordinal, line{self._names} FROM ({typed}){where}"
 
     def _sieved(self, bad: str, typed: str) -> str:
-        where = "" if bad == "false" else f" WHERE NOT ({bad})"
+        where = "" if bad == "false" else f" WHERE {kept(bad)}"
         return f"SELECT ordinal, line{self._names} FROM ({typed}){where}"
 
     @property

@@ -36,21 +36,16 @@ class Tags:
         return b'{"%s":' % self.file.encode()
 
     def opening(self, ordinal: int) -> bytes:
-        """What replaces the opening brace of a record of this file; ``{}`` becomes ``{"…":1,}``, which DuckDB takes."""
-        return b'{"%s":%d,' % (self.file.encode(), ordinal)
+        """What replaces the opening brace of a record of this file, with its line and a comma behind it.
 
-    def numbered(self, ordinal: int) -> bytes:
-        """The same with the line as well, which is filled in by ``%``."""
-        return b'{"%s":%d,"%s":%%d,' % (self.file.encode(), ordinal, self.line.encode())
+        ``{}`` becomes ``{"…":1,"…":2,}``, which DuckDB takes.
+        """
+        return b'{"%s":%d,"%s":' % (self.file.encode(), ordinal, self.line.encode())
 
     @property
     def numbers(self) -> re.Pattern[bytes]:
         """What a record with its line begins with; the groups are the ordinal and the line."""
         return re.compile(rb'\{"%s":(\d+),"%s":(\d+)[,}]' % (self.file.encode(), self.line.encode()))
-
-    def without_numbers(self, tagged: bytes) -> bytes:
-        """Lines as they were before ``numbered`` stood before them."""
-        return re.sub(rb'(?m)^\{"%s":\d+,"%s":\d+,' % (self.file.encode(), self.line.encode()), b"{", tagged)
 
     def canonical(self, ordinal: int, line: int, record: str, raw: str | None = None) -> str:
         """A canonical record (a JSON object as text) with the keys, as one line."""

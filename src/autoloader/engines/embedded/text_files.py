@@ -22,7 +22,7 @@ from autoloader.engines.embedded.wider import Wider
 from autoloader.engines.embedded.xml_files import XmlReader
 from autoloader.engines.embedded.xml_unknown import xml_teller
 from autoloader.engines.fitting import text_column
-from autoloader.engines.options import CsvOptions, JsonOptions, TextOptions, XmlOptions, reads_lines
+from autoloader.engines.options import CsvOptions, JsonOptions, TextOptions, XmlOptions
 from autoloader.model import UnknownFields
 
 if TYPE_CHECKING:
@@ -53,7 +53,6 @@ class TextRoute:
         by_line = overlong.blocks if tools.rejecting.tolerant else streams.blocks
         self._pieces = by_line if lines else streams.pieces
         self._tags = draw_tags(tools.schema.names)
-        self._numbered = reads_lines(options) and (options.source_row or tools.rejecting.tolerant)
         self._parser = Parser(tools, options, self._tags)
         self._new_reader = self._readers(tools.schema, options)
 
@@ -78,8 +77,8 @@ class TextRoute:
                 return lambda: DocumentReader(write)
         stricter = bare_pattern(schema, options)
         screen, bare = Screen(ndjson_pattern(schema)), None if stricter is None else Screen(stricter)
-        wide, numbered = Wider(schema), self._numbered
-        return lambda: NdjsonReader(self._tags, screen, bare, write, wide, numbered=numbered)
+        wide = Wider(schema)
+        return lambda: NdjsonReader(self._tags, screen, bare, write, wide)
 
     def spool(self, files: Sequence[tuple[int, ClaimedFile]], fetched: Callable[[int], None]) -> SpooledText:
         """Fetch, screen and write down some files."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from autoloader.engines.embedded.fetch import Fetcher
+    from autoloader.engines.embedded.left_out import LeftOut
     from autoloader.engines.embedded.newcomers import Newcomers
     from autoloader.engines.embedded.rejects import Rejecting
     from autoloader.engines.embedded.writing import ParquetWriter
@@ -33,6 +34,7 @@ class Tools:
         optional: names of its columns that a CSV header may lack.
         newcomers: collects the fields that are to become columns; None where none are.
         rejecting: what becomes of bad records.
+        left_out: tells which of them a statement has left out.
         screening: where blocks are screened.
         new_path: gives a fresh path in the spool.
         most_times: how many times its stored size a compressed file may unpack to.
@@ -46,6 +48,7 @@ class Tools:
     writer: ParquetWriter
     fetcher: Fetcher
     rejecting: Rejecting
+    left_out: LeftOut
     screening: Executor
     new_path: Callable[[], Path]
     most_times: int

@@ -8,6 +8,7 @@ object of all that. A key that comes twice in such an object, which DuckDB takes
 from __future__ import annotations
 
 import re
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from autoloader.engines.embedded.readers import Layout
@@ -26,12 +27,13 @@ _MOST_IN_VAIN = 8
 
 
 class Wider:
-    """The wider screen of one load. It grows with every key that is seen. For one thread.
+    """The wider screen of one load. It grows with every key that is seen.
 
     Args:
         schema: of the records.
 
     Attributes:
+        turn: held by the thread that uses it.
         screen: of the keys that are known by now; None as long as there are none.
     """
 
@@ -42,6 +44,7 @@ class Wider:
         self._keys: list[str] = []
         self.screen: Screen | None = None
         self._in_vain = 0
+        self.turn = Lock()
 
     def layouts(self, blocks: Sequence[bytes]) -> list[Layout | None]:
         """How blocks can be read that the narrow screen refused; None where one must be read exactly."""
