@@ -1,7 +1,7 @@
 """The composition root: the one place that builds the concrete parts from settings and closes them.
 
 DuckDB and PyIceberg take half a second to import. A run that finds nothing new needs neither, so the engine and the
-lake are imported where they are first used, or before the first run of an ingestion, which needs them.
+lake are imported where they are first used.
 """
 
 from __future__ import annotations
@@ -66,13 +66,6 @@ if TYPE_CHECKING:
     from autoloader.verifying import Watcher
 
 
-def _bring_in() -> None:
-    """Import what a load needs."""
-    from autoloader import loading, recovery, sampling  # noqa: F401, PLC0415  see the module's first lines
-    from autoloader.engines import embedded  # noqa: F401, PLC0415  likewise
-    from autoloader.lake import tables  # noqa: F401, PLC0415  likewise
-
-
 class Runtime:
     """Everything one process needs to work on ingestions; a context manager that closes what it opened.
 
@@ -125,11 +118,6 @@ class Runtime:
         """
         parts = self._parts()
         with transaction(self.database) as connection:
-            first = not runs.list_runs(connection, ingestion.id, limit=1)
-        if first:
-            # It will surely load something, and its time is to be that of its work.
-            _bring_in()
-        with transaction(self.database) as connection:
             run, leads = runs.start_or_join(
                 connection,
                 ingestion.id,
@@ -165,7 +153,9 @@ class Runtime:
             How many threads did not end in time; see ``workers.work_forever``.
         """
         # A worker lives long: what others import at their first load, it has at hand before it takes one up.
-        _bring_in()
+        from autoloader import loading, recovery, sampling  # noqa: F401, PLC0415  see above
+        from autoloader.engines import embedded  # noqa: F401, PLC0415  likewise
+
         return work_forever(self._parts(), concurrency=concurrency, stopping=stopping, grace=grace)
 
     def verify(
