@@ -144,7 +144,9 @@ def test_files_in_a_crowd_of_others_are_named_one_by_one(on_spark: SparkLoads) -
     for name in range(33):
         on_spark.landing.put(f"{name:02}.json", '{"id": 1}')
     found = on_spark.files()
-    assert source(found, on_spark.store).by_folder
+    given = source(found, on_spark.store)
+    assert given.by_folder
+    assert given.others == []
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda at: on_spark.landing.put(f"old/{at}.json", ""), range(30 * 33)))
     given = source(found, on_spark.store)
@@ -154,6 +156,23 @@ def test_files_in_a_crowd_of_others_are_named_one_by_one(on_spark: SparkLoads) -
     assert changed(on_spark.store, [wrong, *found[1:]], by_folder=False) == [wrong]
     result = on_spark.load("id BIGINT", files=found)
     assert result.values("id") == [1] * 33
+
+
+def test_what_else_is_in_the_folder_is_left_out_whether_it_was_there_or_comes_meanwhile(
+    on_spark: SparkLoads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in range(40):
+        on_spark.landing.put(f"{name:02}.json", f'{{"id": {name}}}')
+    some = [file for file in on_spark.files() if file.path[-7:] >= "05.json"]
+    others = source(some, on_spark.store).others
+    assert others is not None
+    assert [name[-7:] for name in others] == [f"0{name}.json" for name in range(5)]
+    assert source(some[:15], on_spark.store).by_folder is False
+    assert on_spark.load("id BIGINT", files=some).values("id") == sorted(range(5, 40), key=str)
+    monkeypatch.setattr("autoloader.engines.spark.engine.source", lambda *given: replace(source(*given), others=[]))
+    assert on_spark.load("id BIGINT", files=some).values("id") == sorted(range(5, 40), key=str), (
+        "as if nobody had seen them"
+    )
 
 
 def test_spark_names_the_files_that_it_cannot_read(on_spark: SparkLoads) -> None:

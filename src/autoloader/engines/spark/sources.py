@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -35,6 +36,8 @@ _WORTH_A_REQUEST = 30
 """So many objects are listed by Spark in the time in which it looks up one that is named: 0.1 ms against 3 ms."""
 
 _REQUESTS = 16
+_CLOCK_STEP = timedelta(milliseconds=1)
+"""Of Spark's times of files."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,18 +47,20 @@ class Source:
     Attributes:
         paths: files, or folders to be looked through.
         files: the claimed files by Spark's name; what else is found in the folders is left out.
+        others: what else was found there, where that is less than the files: shorter to say, and so sooner read.
         scheme: in place of ``s3a`` where Spark reads: see ``objects.hadoop.scheme``.
     """
 
     paths: Sequence[str]
     files: Mapping[str, ClaimedFile]
     by_folder: bool = field(default=False)
+    others: Sequence[str] | None = field(default=None)
     scheme: str = SCHEME
 
     def only(self, files: Mapping[str, ClaimedFile]) -> Source:
         """Some of its files."""
         if self.by_folder:
-            return replace(self, files=files)
+            return replace(self, files=files, others=None)
         return replace(self, files=files, paths=[_hadoop(file.path) for file in files.values()])
 
 
@@ -65,13 +70,25 @@ def files_of(read: DataFrameReader, source: Source, columns: Sequence[str] = ("v
     found = read.option("recursiveFileLookup", "true").load(paths)
     if source.by_folder:
         # Before anything is opened: Spark prunes files by this.
-        found = found.where(
-            f"_metadata.file_path IN ({', '.join(literal(under(source.scheme, name)) for name in source.files)})"
-        )
+        found = found.where(_meant(source))
     path = "_metadata.file_path"
     if source.scheme != SCHEME:
         path = f"'{SCHEME}' || substr({path}, {len(source.scheme) + 1})"
     return found.selectExpr(*columns, f"{path} AS path", "_metadata.file_modification_time AS modified_at")
+
+
+def _meant(source: Source) -> str:
+    """SQL: a file in the folders is one of the source's."""
+    if source.others is None:
+        return _is_one_of(source, source.files)
+    # What comes meanwhile is newer. Should it not be, its rows are taken out when those that were staged are counted.
+    latest = max(file.modified_at for file in source.files.values()) + _CLOCK_STEP
+    old = f"_metadata.file_modification_time <= TIMESTAMP {literal(latest.isoformat())}"
+    return f"{old} AND NOT {_is_one_of(source, source.others)}" if source.others else old
+
+
+def _is_one_of(source: Source, names: Iterable[str]) -> str:
+    return f"_metadata.file_path IN ({', '.join(literal(under(source.scheme, name)) for name in names)})"
 
 
 def under(scheme: str, path: str) -> str:
@@ -112,9 +129,17 @@ def source(files: Sequence[ClaimedFile], store: ObjectStore, scheme: str = SCHEM
     """
     by_name = {theirs(file.path): file for file in files}
     folders = [] if len(files) <= _FEW else _folders(files)
-    if not folders or _crowded(store, folders, _WORTH_A_REQUEST * len(files)):
+    around = _around(store, folders, _WORTH_A_REQUEST * len(files)) if folders else None
+    if around is None:
         return Source(paths=[_hadoop(file.path) for file in files], files=by_name, scheme=scheme)
-    return Source(paths=[_hadoop(folder) for folder in folders], files=by_name, by_folder=True, scheme=scheme)
+    others = around - {file.path for file in files}
+    return Source(
+        paths=[_hadoop(folder) for folder in folders],
+        files=by_name,
+        by_folder=True,
+        others=[theirs(path) for path in sorted(others)] if len(others) < len(files) else None,
+        scheme=scheme,
+    )
 
 
 def _folders(files: Sequence[ClaimedFile]) -> list[str]:
@@ -125,15 +150,15 @@ def _folders(files: Sequence[ClaimedFile]) -> list[str]:
     return [f for at, f in enumerate(folders) if not any(f.startswith(other) for other in folders[:at])]
 
 
-def _crowded(store: ObjectStore, folders: Sequence[str], most: int) -> bool:
-    """Whether the folders hold more objects than this; counting stops there."""
-    count = 0
+def _around(store: ObjectStore, folders: Sequence[str], most: int) -> set[str] | None:
+    """The paths in the folders; None where they are more than ``most``, when no more are listed."""
+    found: set[str] = set()
     for folder in folders:
         for page in store.pages(_key(folder)):
-            count += len(page)
-            if count > most:
-                return True
-    return False
+            found.update(each.path for each in page)
+            if len(found) > most:
+                return None
+    return found
 
 
 def _shared(texts: Sequence[str]) -> str:
