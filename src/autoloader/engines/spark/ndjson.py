@@ -60,8 +60,8 @@ def parsed(lines: DataFrame, schema: Schema, plain: Plain | None) -> DataFrame:
     typed = f"CAST(NULL AS STRUCT<{fields(schema)}, {quote(corrupt(schema))} STRING>)"
     needs_parser = "false"
     if plain is not None:
-        typed = _marked(plain.whole.cast, schema, [plain.whole.no_instant])
-        needs_parser = either([f"instr(value, {literal(_BACKSLASH)}) > 0", plain.whole.opened])
+        typed = _or_fault(plain.whole.cast, schema, [plain.whole.no_instant])
+        needs_parser = plain.needs_parser
     return lines.selectExpr(
         "path",
         "modified_at",
@@ -77,11 +77,12 @@ def record(schema: Schema, plain: Plain | None) -> str:
     """SQL over ``parsed``, and what is ``read`` of the pieces: the record of a plain line."""
     if plain is None:
         return "t"
-    parsed = _marked(plain.sparse.parsed, schema, [plain.sparse.no_instant, plain.sparse.unread])
+    parsed = _or_fault(plain.sparse.parsed, schema, [plain.sparse.no_instant, plain.sparse.unread])
     return f"CASE WHEN pieces IS NOT NULL THEN {parsed} ELSE t END"
 
 
-def _marked(fields: str, schema: Schema, bad: Sequence[str]) -> str:
+def _or_fault(fields: str, schema: Schema, bad: Sequence[str]) -> str:
+    """SQL of a record of these fields; ``corrupt`` is set where one of ``bad`` is true."""
     return f"named_struct({fields}, {literal(corrupt(schema))}, CASE WHEN {either(bad)} THEN '' END)"
 
 

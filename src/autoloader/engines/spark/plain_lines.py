@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from autoloader.engines.forms import RECORD_LIMIT_BYTES
 from autoloader.engines.spark.pieces import MARK, Pieces
-from autoloader.engines.spark.sql import literal
-from autoloader.schema.types import Array, Map, Scalar, Struct
+from autoloader.engines.spark.sql import either, literal
+from autoloader.schema.types import Array, Scalar, Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,6 +46,11 @@ class Plain:
 
     whole: Pieces
     sparse: Pieces
+
+    @property
+    def needs_parser(self) -> str:
+        """SQL over a plain line that is marked: a cast does not give every value of it."""
+        return either([r"instr(value, '\\') > 0", self.whole.opened])
 
     def marked(self, lines: DataFrame) -> DataFrame:
         """``lines`` with ``plain``; where it is true, ``value`` holds the pieces of the line in place of its text.
@@ -105,9 +110,6 @@ def _leaves(column_type: DataType) -> Iterator[DataType]:
                 yield from _leaves(column.type)
         case Array(element):
             yield from _leaves(element)
-        case Map(key, value):
-            yield column_type
-            yield from (*_leaves(key), *_leaves(value))
         case _:
             yield column_type
 
