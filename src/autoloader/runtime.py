@@ -292,9 +292,17 @@ class Runtime:
                 assert_never(ingestion.engine)
 
     def _spark(self, ingestion: NewIngestion) -> Engine:
-        from autoloader.engines.spark import SparkEngine  # noqa: PLC0415  see the module's first lines
+        from autoloader.engines.spark import SparkEngine, TaskEngine  # noqa: PLC0415  see the module's first lines
+        from autoloader.objects.elsewhere import elsewhere  # noqa: PLC0415  likewise
 
-        return SparkEngine(self.cluster(ingestion), self.embedded())
+        cluster, concurrency = self.cluster(ingestion), self.settings.fetch_concurrency
+        own_readers = SparkEngine(cluster, self.embedded())
+        if self.settings.spark_reader == "sql":
+            return own_readers
+        bucket = parse_source_path(ingestion.source_path).bucket
+        source = elsewhere(bucket, ingestion.source_credentials, concurrency, self.vault.open)
+        required = self.settings.spark_reader == "python"
+        return TaskEngine(cluster, source, self.embedded(), own_readers, required=required)
 
     def _uses_spark(self, ingestion: NewIngestion) -> bool:
         """Whether a load of it may be done by Spark: where no server is named, ``auto`` means this process."""

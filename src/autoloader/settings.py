@@ -58,6 +58,11 @@ class Settings(BaseSettings):
         description="Spark Connect server, `sc://host:15002`, of ingestions with `engine: spark` that name none.",
     )
     spark_connect_token: SecretStr | None = Field(None, description="Its token; it is sent over TLS.")
+    spark_reader: Literal["auto", "python", "sql"] = Field(
+        "auto",
+        description="Who reads the files on a cluster. `python`: the embedded engine in its tasks, where their Python "
+        "has this version of Autoloader. `sql`: Spark's own readers. `auto`: `python` where that is possible.",
+    )
     spark_dir: Path = Field(
         Path("~/.cache/autoloader/spark"), description="Where `make spark` put Spark, for `autoloader up --spark`."
     )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
+    from autoloader.lake.folders import LoadFolder
     from autoloader.model import ClaimedFile, FormatType, Made, Outcome, StagedRows
     from autoloader.objects import ObjectStore
     from autoloader.schema.table import TableShape
@@ -68,6 +69,7 @@ class Work:
         grows: whether the shape has columns that the catalog's table gets only with this load, so that nobody can write
             them by the table's name.
         cancelled: asked between steps; once true the engine raises LeaseLost and stops.
+        folder: where data files of the load belong in the table's storage, for an engine that puts them there itself.
         staged: of the snapshot that the engine has staged under the load's id: its id, and by source path its rows.
     """
 
@@ -81,6 +83,7 @@ class Work:
     spool: Path
     cancelled: Callable[[], bool]
     grows: bool = False
+    folder: LoadFolder | None = None
     staged: Callable[[], tuple[int, Mapping[str, StagedRows]]] = _stages_nothing
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import IO, TYPE_CHECKING, Any, cast
-from uuid import uuid4
 
 import pyarrow.parquet as pq
 from pyarrow.fs import FileSelector, FileType
 from pyiceberg.partitioning import partition_record_value
 from pyiceberg.typedef import Record
-from tenacity import retry, retry_if_exception_type, stop_after_attempt
-from tenacity.wait import wait_random_exponential
 
-from autoloader.errors import CatalogUnavailable, TableMismatch
+from autoloader.errors import TableMismatch
 from autoloader.lake.answers import translated
 from autoloader.lake.filesystems import file_system
+from autoloader.lake.folders import new_location, patiently, put
 from autoloader.lake.footers import entry
 from autoloader.lake.partitions import is_void
 from autoloader.lake.snapshots import landed_in, refreshed
@@ -24,7 +21,6 @@ from autoloader.model import DataFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from uuid import UUID
 
     from pyiceberg.manifest import DataFile as DataFileEntry
@@ -33,14 +29,6 @@ if TYPE_CHECKING:
 
 
 REWRITTEN = "rewritten"
-_CHUNK_BYTES = 8 * 1024**2
-
-_patiently = retry(
-    retry=retry_if_exception_type(CatalogUnavailable),
-    wait=wait_random_exponential(multiplier=0.2, max=5),
-    stop=stop_after_attempt(5),
-    reraise=True,
-)
 
 
 def load_location(table: Table, load_id: UUID) -> str:
@@ -95,11 +83,10 @@ class Uploader:
         """
         if isinstance(data_file.location, str):
             return self._described(data_file, data_file.location, *self._remote_footer(data_file.location))
-        # A name of its own: an engine may give files of several folders the same one.
-        location = f"{self._location}/{uuid4()}.parquet"
+        location = new_location(self._location)
         footer, size_bytes = pq.read_metadata(data_file.location), data_file.location.stat().st_size
         described = self._described(data_file, location, footer, size_bytes)
-        self._put(data_file.location, location)
+        put(self._table.io, data_file.location, location)
         data_file.location.unlink()
         return described
 
@@ -126,14 +113,7 @@ class Uploader:
             partition=partition_record(self._table, self._spec, data_file.partition),
         )
 
-    @_patiently
-    def _put(self, local: Path, location: str) -> None:
-        with translated(f"writing {location}"):
-            output = self._table.io.new_output(location)
-            with local.open("rb") as source, output.create(overwrite=True) as target:
-                shutil.copyfileobj(source, target, _CHUNK_BYTES)
-
-    @_patiently
+    @patiently
     def _remote_footer(self, location: str) -> tuple[pq.FileMetaData, int]:
         with translated(f"reading {location}"):
             source = self._table.io.new_input(location)
@@ -178,7 +158,7 @@ def discard(table: Table, load_id: UUID) -> int:
     return len(locations)
 
 
-@_patiently
+@patiently
 def remove(table: Table, location: str) -> None:
     """Remove one file of the table's storage; it may be gone already."""
     with translated(f"removing {location}"):
@@ -188,7 +168,7 @@ def remove(table: Table, location: str) -> None:
             return
 
 
-@_patiently
+@patiently
 def files_below(table: Table, folder: str) -> list[str]:
     """Every file below a folder of the table's storage.
 

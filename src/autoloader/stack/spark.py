@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
@@ -122,6 +123,12 @@ class SparkConnect:
             "JAVA_HOME": str(java_home()),
             "SPARK_HOME": str(spark),
             "SPARK_LOCAL_IP": "127.0.0.1",
+            # Tasks run what runs here, and reach the store as whoever runs them.
+            "PYSPARK_PYTHON": sys.executable,
+            "AWS_ENDPOINT_URL_S3": self._endpoint("s3"),
+            "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": self._home.credentials().s3_access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self._home.credentials().s3_secret_access_key,
             "TZ": "UTC",
         }
         return spawn(Launch(command=[*command, "spark-internal"], environment=environment), log)

@@ -1,0 +1,268 @@
+"""The embedded engine in the tasks of a cluster whose Python has Autoloader.
+
+    files ──shares──▶ tasks: fetch, judge, write, store ──rows──▶ data files and outcomes, as if made here
+
+Spark's part is to start the tasks, to try them again, and to end them. Each file is read by one task, with the same
+code as here: same rows, same refusals, every format. A cluster without Autoloader, or whose Python has no key for the
+bucket or the table's storage, reads with Spark's own readers instead (``SparkEngine``).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+import structlog
+from cachetools import TTLCache
+
+from autoloader import errors
+from autoloader.engines import Progress
+from autoloader.engines.spark import session, task
+from autoloader.errors import AutoloaderError, CatalogMisconfigured, SourceError, SparkMisconfigured
+from autoloader.model import FileStatus, Rejects, UnknownFields
+from autoloader.scratch import room
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+    from uuid import UUID
+
+    from pyspark.sql.connect.session import SparkSession
+    from pyspark.sql.connect.shell.progress import StageInfo
+
+    from autoloader.engines import Engine, Work
+    from autoloader.engines.spark.session import Cluster
+    from autoloader.lake.folders import LoadFolder
+    from autoloader.model import ClaimedFile, Made, Outcome
+    from autoloader.objects.elsewhere import Elsewhere
+
+SHARE_COST = 384 * 1024**2
+FILE_COST = 16 * 1024
+"""A file costs as much as its bytes and so many more; a task gets some seconds' worth of files, as it takes two to
+begin."""
+
+_REMEMBERED_SECONDS = 600
+_NO_PYTHON = (
+    "PYTHON_VERSION_MISMATCH",
+    "PACKAGE_NOT_INSTALLED",
+    "UNSUPPORTED_PACKAGE_VERSION",
+    "ModuleNotFoundError",
+    "Cannot run program",
+)
+"""What Spark's errors say where its tasks have no Python, or one that is not like ours."""
+
+_ADVICE = "Mend it, or set AUTOLOADER_SPARK_READER=auto."
+
+log = structlog.get_logger(__name__)
+
+
+class _Lacking(Exception):  # noqa: N818  Spark's own readers may do it
+    """The tasks of a cluster cannot do a load, and nothing but the cluster can change that."""
+
+
+class _Memory:
+    """Why the tasks of a cluster cannot do it, so that this is not found out anew with every load."""
+
+    def __init__(self) -> None:
+        self._reasons: TTLCache[str, str] = TTLCache(64, ttl=_REMEMBERED_SECONDS)
+        self._lock = Lock()
+
+    def of(self, url: str) -> str | None:
+        with self._lock:
+            return self._reasons.get(url)
+
+    def keep(self, url: str, reason: str) -> None:
+        with self._lock:
+            self._reasons[url] = reason
+
+
+_memory = _Memory()
+
+
+class TaskEngine:
+    """Spark Connect, with the embedded engine in its tasks.
+
+    Args:
+        cluster: where it answers.
+        source: the bucket, as tasks open it.
+        engine: does the work in the tasks.
+        otherwise: takes the loads that tasks cannot do.
+        required: whether a cluster whose tasks lack something is an error.
+    """
+
+    def __init__(
+        self, cluster: Cluster, source: Elsewhere, engine: Engine, otherwise: Engine, *, required: bool = False
+    ) -> None:
+        # The session needs none of the keys by which Spark's own readers would read the bucket.
+        self._cluster = replace(cluster, bucket={})
+        self._source = source
+        self._engine = engine
+        self._otherwise = otherwise
+        self._required = required
+
+    def prepare(self, work: Work, put: Callable[[Made], None], report: Callable[[Progress], None]) -> Sequence[Outcome]:
+        """See ``Engine.prepare``; it raises SparkError as well."""
+        folder, url = work.folder, self._cluster.url
+        # What is to become a column all files of a load must agree on, and tasks know nothing of each other.
+        alone = work.reading.unknown_fields is not UnknownFields.ADD and not work.grows
+        if not alone or folder is None or (_memory.of(url) is not None and not self._required):
+            return self._otherwise.prepare(work, put, report)
+        try:
+            answer = self._answer(work, folder, report)
+        except _Lacking as lacking:
+            if self._required:
+                raise SparkMisconfigured(f"{lacking} {_ADVICE}") from None
+            log.warning("spark.own_readers", reason=str(lacking))
+            _memory.keep(url, str(lacking))
+            return self._otherwise.prepare(work, put, report)
+        return _taken(answer, folder, work.spool, put)
+
+    def abandon(self, load_id: UUID) -> None:
+        """Interrupt the load's session and close it for good."""
+        session.end(self._cluster, load_id)
+
+    def _answer(self, work: Work, folder: LoadFolder, report: Callable[[Progress], None]) -> list[dict[str, Any]]:
+        """The rows of all tasks."""
+        shares = shared(work.files)
+        order = task.Order(
+            load_id=work.load_id,
+            table_name=work.table_name,
+            loaded_at=work.loaded_at,
+            reading=work.reading,
+            shape=work.shape,
+            shares=shares,
+            engine=self._engine,
+            source=self._source,
+            folder=folder,
+        )
+        with (
+            session.opened(self._cluster, work.load_id) as spark,
+            session.Watch(spark, session.tag_of(work.load_id), work.cancelled),
+        ):
+            reported = _Reported(report, shares)
+            spark.registerProgressHandler(reported)
+            rows = _run(spark, order)
+        reported.rest(rows)
+        return rows
+
+
+def _run(spark: SparkSession, order: task.Order) -> list[dict[str, Any]]:
+    from pyspark.errors import PySparkException  # noqa: PLC0415  only who uses Spark needs it
+    from pyspark.sql.pandas.types import from_arrow_schema  # noqa: PLC0415  likewise
+
+    count = len(order.shares)
+    todo = task.program(order.packed(), version(task.DISTRIBUTION))
+    try:
+        answer = spark.range(0, count, 1, count).mapInArrow(todo, from_arrow_schema(task.ANSWER)).toArrow()
+    except PySparkException as error:
+        if any(word in str(error) for word in _NO_PYTHON):
+            raise _Lacking(f"The cluster's tasks have no Python like this one: {session.summary(error)}.") from error
+        raise
+    rows: list[dict[str, Any]] = answer.to_pylist()
+    for row in rows:
+        if row["kind"] == task.ABSENT:
+            raise _Lacking(f"The embedded engine cannot run in the cluster's tasks: {row['message']}.")
+        if row["kind"] == task.FAILED:
+            raise _failure(row["error_type"], row["message"])
+    return rows
+
+
+def _failure(error_type: str, message: str) -> AutoloaderError | _Lacking:
+    """The error that a task told of."""
+    kind = getattr(errors, error_type)
+    said = f"In a task of the cluster: {message}"
+    lacking = issubclass(kind, SourceError | CatalogMisconfigured) and not kind.retryable
+    return _Lacking(said) if lacking else kind(said)
+
+
+def _taken(
+    answer: Sequence[dict[str, Any]], folder: LoadFolder, spool: Path, put: Callable[[Made], None]
+) -> list[Outcome]:
+    """Hand over what tasks have stored."""
+    outcomes, rejects = [], []
+    for row in answer:
+        if row["kind"] == task.DATA:
+            put(task.data_file(row))
+        elif row["kind"] == task.REJECTS:
+            rejects.append(row)
+        else:
+            outcomes.append(task.outcome(row))
+    if rejects:
+        put(_rejects(rejects, folder, spool))
+    return outcomes
+
+
+def _rejects(rows: Sequence[dict[str, Any]], folder: LoadFolder, spool: Path) -> Rejects:
+    """The rejects of all tasks in one local file."""
+    target = spool / "rejects.parquet"
+    with room(spool):
+        parts = _fetched(rows, folder, spool)
+        first = next(parts)
+        with pq.ParquetWriter(target, first.schema_arrow, compression="zstd") as writer:
+            for part in (first, *parts):
+                for batch in part.iter_batches():
+                    writer.write_batch(batch)
+    return Rejects(location=target, records=sum(row["records"] for row in rows))
+
+
+def _fetched(rows: Sequence[dict[str, Any]], folder: LoadFolder, spool: Path) -> Iterator[pq.ParquetFile]:
+    """One file after another; each is removed before the next one comes."""
+    local = spool / "rejects.of-a-task"
+    for row in rows:
+        folder.take(row["location"], local)
+        with pq.ParquetFile(local) as part:
+            yield part
+        local.unlink()
+
+
+def shared(files: Sequence[ClaimedFile]) -> list[list[ClaimedFile]]:
+    """The files in their order, in shares that cost about the same."""
+    costs = [file.size_bytes + FILE_COST for file in files]
+    count = max(1, math.ceil(sum(costs) / SHARE_COST))
+    shares: list[list[ClaimedFile]] = []
+    each, before = sum(costs) / count, 0.0
+    for file, cost in zip(files, costs, strict=True):
+        if not shares or before >= each * len(shares):
+            shares.append([])
+        shares[-1].append(file)
+        before += cost
+    return shares
+
+
+@dataclass(slots=True)
+class _Done:
+    tasks: int = 0
+    bytes: int = 0
+
+
+class _Reported:
+    """Turns Spark's own messages about its tasks into progress.
+
+    Args:
+        report: of the load.
+        shares: of which each is a task.
+    """
+
+    def __init__(self, report: Callable[[Progress], None], shares: Sequence[Sequence[ClaimedFile]]) -> None:
+        self._report = report
+        self._shares = len(shares)
+        self._bytes = sum(file.size_bytes for share in shares for file in share)
+        self._done = _Done()
+
+    def rest(self, rows: Sequence[dict[str, Any]]) -> None:
+        """All is read."""
+        files = [row for row in rows if row["kind"] == task.FILE]
+        records = sum(row["records"] for row in files if row["status"] == FileStatus.SUCCESS)
+        self._report(Progress(files=len(files), bytes=self._bytes - self._done.bytes, records=records))
+
+    def __call__(self, stages: Iterable[StageInfo] | None, **_: object) -> None:
+        """Called by the client while it waits: which share a task had it does not say, so all count the same."""
+        tasks = min(self._shares, sum(each.num_completed_tasks for each in stages or ()))
+        if tasks > self._done.tasks:
+            size = self._bytes * tasks // self._shares - self._done.bytes
+            self._done = _Done(tasks, self._done.bytes + size)
+            self._report(Progress(bytes=size))
