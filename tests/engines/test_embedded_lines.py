@@ -105,8 +105,15 @@ def test_a_line_comes_out_as_it_would_if_every_line_were_read_exactly(
     assert loaded(loads, landing, as_they_are, bad, unknown) == loaded(loads, landing, never_plain, bad, unknown)
 
 
-@pytest.mark.parametrize("unknown", [UnknownFields.RESCUE, UnknownFields.IGNORE])
-def test_lines_far_into_a_file_keep_their_numbers_and_their_texts(loads: Any, landing: Any, unknown: Any) -> None:
+@pytest.mark.parametrize(
+    ("unknown", "batch_bytes"),
+    [(UnknownFields.RESCUE, 64 * 1024**2), (UnknownFields.IGNORE, 1)],
+    ids=["one-batch", "a-batch-each"],
+)
+def test_lines_far_into_a_file_keep_their_numbers_and_their_texts(
+    loads: Any, landing: Any, unknown: UnknownFields, batch_bytes: int
+) -> None:
+    loads.engine._batch_bytes = batch_bytes
     lines = [f'{{"id":{at},"s":"{"x" * 50}"}}' for at in range(60_000)]
     lines[100] = '{"id":100,"new":"plain"}'
     lines[20_000] = lines[40_000] = '{"id":"bad"}'

@@ -100,7 +100,7 @@ class Batch:
         self.rejecting = tools.rejecting
         self._tags = tags
         self._new_path = tools.new_path
-        self._screening: Screening[Intake] = Screening(tools.screening)
+        self._screening: Screening[Intake] = Screening(tools.screens)
 
     def add(self, block: Block) -> None:
         """Take the next block of one of the files."""

@@ -26,6 +26,7 @@ from autoloader.engines.embedded.newcomers import Newcomers
 from autoloader.engines.embedded.orc_files import orc_to_parquet
 from autoloader.engines.embedded.parquet_files import ParquetRoute
 from autoloader.engines.embedded.rejects import Rejecting
+from autoloader.engines.embedded.screening import Screens
 from autoloader.engines.embedded.table_columns import TableColumns
 from autoloader.engines.embedded.text_files import TextRoute
 from autoloader.engines.embedded.tools import Tools
@@ -178,7 +179,7 @@ class EmbeddedEngine:
             fetcher=Fetcher(work.store, fetching),
             rejecting=Rejecting(reading.bad_records, new_path),
             left_out=LeftOut(connection, work.spool / "left-out"),
-            screening=screening,
+            screens=Screens(screening),
             new_path=new_path,
             most_times=self._most_times,
         )

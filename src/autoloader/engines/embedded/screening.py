@@ -7,6 +7,7 @@ Python's lock: meanwhile the next blocks are taken.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -27,18 +28,30 @@ _GROUPS = 2
 Owner = TypeVar("Owner", bound=Counted)
 
 
+@dataclass(slots=True)
+class Screens:
+    """What all batches of a load have in common.
+
+    Attributes:
+        pool: where the screens run.
+        odd: whether the last blocks had to be cut: those of the next batch are likely to be alike.
+    """
+
+    pool: Executor
+    odd: bool = False
+
+
 class Screening(Generic[Owner]):
     """Screens blocks, each for an owner.
 
     Args:
-        pool: where the screens run.
+        screens: of the load.
     """
 
-    def __init__(self, pool: Executor) -> None:
-        self._pool = pool
+    def __init__(self, screens: Screens) -> None:
+        self._screens = screens
         self._group: list[Block[Owner]] = []
         self._group_bytes = 0
-        self._odd = False
         self._counted = Event()
         self._counted.set()
         self._under_way: deque[Future[Sifted[Owner]]] = deque()
@@ -64,7 +77,7 @@ class Screening(Generic[Owner]):
     def _send(self) -> None:
         if self._group:
             before, self._counted = self._counted, Event()
-            self._under_way.append(self._pool.submit(self._sifted, self._group, before, self._counted))
+            self._under_way.append(self._screens.pool.submit(self._sifted, self._group, before, self._counted))
             self._group, self._group_bytes = [], 0
 
     def _sifted(self, group: Sequence[Block[Owner]], before: Event, counted: Event) -> Sifted[Owner]:
@@ -81,8 +94,8 @@ class Screening(Generic[Owner]):
             sieve.count()
         finally:
             counted.set()
-        sifted = sieve.sifted([None] * len(group) if self._odd else _layouts(group))
-        self._odd = sifted.all_cut
+        sifted = sieve.sifted([None] * len(group) if self._screens.odd else _layouts(group))
+        self._screens.odd = sifted.all_cut
         return sifted
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Executor
     from pathlib import Path
 
     import duckdb
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from autoloader.engines.embedded.left_out import LeftOut
     from autoloader.engines.embedded.newcomers import Newcomers
     from autoloader.engines.embedded.rejects import Rejecting
+    from autoloader.engines.embedded.screening import Screens
     from autoloader.engines.embedded.writing import ParquetWriter
     from autoloader.model import UnknownFields
     from autoloader.schema.types import Schema
@@ -35,7 +35,7 @@ class Tools:
         newcomers: collects the fields that are to become columns; None where none are.
         rejecting: what becomes of bad records.
         left_out: tells which of them a statement has left out.
-        screening: where blocks are screened.
+        screens: where blocks are screened.
         new_path: gives a fresh path in the spool.
         most_times: how many times its stored size a compressed file may unpack to.
     """
@@ -49,6 +49,6 @@ class Tools:
     fetcher: Fetcher
     rejecting: Rejecting
     left_out: LeftOut
-    screening: Executor
+    screens: Screens
     new_path: Callable[[], Path]
     most_times: int
