@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.patience import eventually
 
 from autoloader.engines.embedded.batching import batches
 from autoloader.engines.embedded.screen import Screen, ndjson_pattern
@@ -97,6 +99,24 @@ def test_small_batches_give_the_same_rows_in_more_data_files(loads: Any, put: Pu
     result = loads.load("id BIGINT, s STRING")
     assert sorted(row["id"] for row in result.rows) == list(range(10))
     assert len(result.data_files) == 6
+
+
+def test_a_data_file_is_put_while_the_next_batch_is_parsed(loads: Any, put: Put) -> None:
+    for at in range(4):
+        put(f"{at}.json", f'{{"id": {at}, "s": "{"x" * 400_000}"}}\n')
+    loads.engine._batch_bytes = 1_000_000
+    work = loads.work("id BIGINT, s STRING")
+    taken: list[int] = []
+
+    def take(made: Any) -> None:
+        if not taken:
+            eventually((work.spool / "out-1").exists, "the second batch is parsed")
+        taken.append(pq.read_metadata(made.location).num_rows)
+        made.location.unlink()
+
+    outcomes = loads.engine.prepare(work, take, lambda _: None)
+    assert [outcome.status for outcome in outcomes] == [FileStatus.SUCCESS] * 4
+    assert sum(taken) == 4
 
 
 def test_a_batch_holds_whole_files_and_a_larger_file_goes_alone(loads: Any, put: Put) -> None:

@@ -275,8 +275,6 @@ class _AssemblyLine:
         self.check()
 
     def _parse(self, spooled: Spooled) -> None:
-        for done in self._puts:
-            done.result()
         try:
             written = spooled.parse()
         except duckdb.OutOfMemoryException:
@@ -288,6 +286,9 @@ class _AssemblyLine:
         spooled.remove()
         if self.newcomers is not None and written is not None:
             self.newcomers.look_into(written.files)
+        # Not sooner: the data files of the batch before are put while this one is parsed.
+        for done in self._puts:
+            done.result()
         self._puts = [self._putting.submit(self._put, data_file) for data_file in (written.files if written else [])]
         verdicts = spooled.verdicts()
         self.outcomes += [outcome(verdict) for verdict in verdicts]
