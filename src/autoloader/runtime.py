@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         WantedRejects,
     )
     from autoloader.objects import ObjectStore
+    from autoloader.objects.elsewhere import Elsewhere
     from autoloader.settings import Connections, Settings
     from autoloader.turns import Observer
     from autoloader.verifying import Watcher
@@ -257,6 +258,8 @@ class Runtime:
             namespaces=namespaces(self._catalog(ingestion.catalog)),
             prefix=ingestion.source_path,
             file=file,
+            source=self._in_tasks(ingestion),
+            tasks_required=self._tasks_required,
         )
 
     def embedded(self) -> Engine:
@@ -293,16 +296,25 @@ class Runtime:
 
     def _spark(self, ingestion: NewIngestion) -> Engine:
         from autoloader.engines.spark import SparkEngine, TaskEngine  # noqa: PLC0415  see the module's first lines
-        from autoloader.objects.elsewhere import elsewhere  # noqa: PLC0415  likewise
 
-        cluster, concurrency = self.cluster(ingestion), self.settings.fetch_concurrency
+        cluster, source = self.cluster(ingestion), self._in_tasks(ingestion)
         own_readers = SparkEngine(cluster, self.embedded())
-        if self.settings.spark_reader == "sql":
+        if source is None:
             return own_readers
+        return TaskEngine(cluster, source, self.embedded(), own_readers, required=self._tasks_required)
+
+    def _in_tasks(self, ingestion: NewIngestion) -> Elsewhere | None:
+        """The bucket as tasks of a cluster open it; None where Spark's own readers are wanted."""
+        from autoloader.objects.elsewhere import elsewhere  # noqa: PLC0415  see the module's first lines
+
+        if self.settings.spark_reader == "sql":
+            return None
         bucket = parse_source_path(ingestion.source_path).bucket
-        source = elsewhere(bucket, ingestion.source_credentials, concurrency, self.vault.open)
-        required = self.settings.spark_reader == "python"
-        return TaskEngine(cluster, source, self.embedded(), own_readers, required=required)
+        return elsewhere(bucket, ingestion.source_credentials, self.settings.fetch_concurrency, self.vault.open)
+
+    @property
+    def _tasks_required(self) -> bool:
+        return self.settings.spark_reader == "python"
 
     def _uses_spark(self, ingestion: NewIngestion) -> bool:
         """Whether a load of it may be done by Spark: where no server is named, ``auto`` means this process."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.contract.conftest import Nobody
 
 from autoloader import defining
 from autoloader.engines.spark import SparkEngine, session
@@ -24,16 +25,13 @@ from autoloader.runtime import Runtime
 from autoloader.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from pyiceberg.catalog import Catalog
     from tests.conftest import Landing
     from tests.contract.loads import Loads, SparkLoads
 
-    from autoloader.engines import Work
     from autoloader.engines.spark.session import Cluster
-    from autoloader.model import Outcome
     from autoloader.settings import Connections
 
 
@@ -179,16 +177,6 @@ def test_spark_names_the_files_that_it_cannot_read(on_spark: SparkLoads) -> None
     (file,) = _one(on_spark, "7.json")
     given = source([replace(file, path="s3://b/dt=1/7.json")], on_spark.store)
     assert named_in("while reading file s3a://b/dt=1/7.json. SQLSTATE", given.files) == ["s3a://b/dt=1/7.json"]
-
-
-class Nobody:
-    """An engine for files that should not reach it."""
-
-    def prepare(self, work: Work, put: object, report: object) -> Sequence[Outcome]:
-        raise AssertionError((put, report, [file.path for file in work.files]))
-
-    def abandon(self, load_id: object) -> None:
-        raise AssertionError(load_id)
 
 
 def _parquet() -> bytes:
