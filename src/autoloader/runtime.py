@@ -310,7 +310,13 @@ class Runtime:
         if self.settings.spark_reader == "sql":
             return None
         bucket = parse_source_path(ingestion.source_path).bucket
-        return elsewhere(bucket, ingestion.source_credentials, self.settings.fetch_concurrency, self.vault.open)
+        return elsewhere(
+            bucket,
+            ingestion.source_credentials,
+            self.connections,
+            self.settings.fetch_concurrency,
+            self.vault.open,
+        )
 
     @property
     def _tasks_required(self) -> bool:

@@ -78,9 +78,9 @@ class Nobody:
 
 
 @pytest.fixture
-def in_tasks(on_spark: SparkLoads, cluster: Cluster) -> SparkLoads:
+def in_tasks(on_spark: SparkLoads, cluster: Cluster, connections: Connections) -> SparkLoads:
     """Loads by the tasks of the cluster alone."""
-    bucket = elsewhere("landing", SourceCredentials(), 8, look_up)
+    bucket = elsewhere("landing", SourceCredentials(), connections, 8, look_up)
     exact = Loads(on_spark.landing, on_spark.store, on_spark.folder).engine
     return replace(on_spark, engine=TaskEngine(cluster, bucket, exact, Nobody(), required=True))
 

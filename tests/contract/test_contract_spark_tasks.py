@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from autoloader.engines import Engine
     from autoloader.engines.spark.session import Cluster
+    from autoloader.settings import Connections
 
 DDL = "id BIGINT, s STRING"
 
@@ -151,9 +152,10 @@ def test_a_cluster_with_another_version_reads_by_itself_or_is_refused(
 
 
 def test_a_cluster_whose_tasks_may_not_read_the_bucket_reads_it_by_itself(
-    in_tasks: SparkLoads, on_spark: SparkLoads, cluster: Cluster
+    in_tasks: SparkLoads, on_spark: SparkLoads, cluster: Cluster, connections: Connections
 ) -> None:
-    keys = SourceCredentials(aws_access_key_id="nobody", aws_secret_access_key="planted")
+    endpoint = connections.s3_endpoint_url
+    keys = SourceCredentials(endpoint_url=endpoint, aws_access_key_id="nobody", aws_secret_access_key="planted")
     source = Elsewhere(bucket="landing", credentials=keys, concurrency=2)
     in_tasks.landing.put("a.json", '{"id": 1}\n')
     exact = Loads(in_tasks.landing, in_tasks.store, in_tasks.folder).engine
