@@ -44,9 +44,10 @@ memory is the highest of all rounds.
   into Iceberg by its filesystem destination. Its catalog is a SQLite file, since the stack's REST catalog keeps tables
   in a bucket of their own while dlt wants table and state in one. Nested values stay JSON text in their row, which
   spares it child tables.
-- **autoloader on spark** is the same `autoloader run` with `engine: spark`; **spark batch** and **spark streaming** are
-  `bench/spark_ways.py`: Spark reading the same prefix as JSON with the explicit schema, by `writeTo(…).create()` and by
-  Structured Streaming with the trigger `availableNow`, into a new Iceberg table. All three talk to one Spark Connect
+- **autoloader on spark** is the same `autoloader run` with `engine: spark`: the cluster's Python has Autoloader, so its
+  tasks run the embedded engine. **autoloader on spark, sql** is the same where it has not: Spark's own readers, judged
+  by expressions. **spark batch** and **spark streaming** are `bench/spark_ways.py`: Spark reading the same prefix as JSON with the explicit schema, by `writeTo(…).create()` and by
+  Structured Streaming with the trigger `availableNow`, into a new Iceberg table. All of them talk to one Spark Connect
   server of the stack, in local mode with every core and 2 GiB, that is up before the clock and has loaded a little in
   each of the ways. Time counts from the start of the client to its end; processor and memory are those of the client.
 - **One file of 5 GB** and the same in gzip are loaded with the settings as they come; the size is that of the text. So
