@@ -46,10 +46,11 @@ memory is the highest of all rounds.
   spares it child tables.
 - **autoloader on spark** is the same `autoloader run` with `engine: spark`: the cluster's Python has Autoloader, so its
   tasks run the embedded engine. **autoloader on spark, sql** is the same where it has not: Spark's own readers, judged
-  by expressions. **spark batch** and **spark streaming** are `bench/spark_ways.py`: Spark reading the same prefix as JSON with the explicit schema, by `writeTo(…).create()` and by
-  Structured Streaming with the trigger `availableNow`, into a new Iceberg table. All of them talk to one Spark Connect
-  server of the stack, in local mode with every core and 2 GiB, that is up before the clock and has loaded a little in
-  each of the ways. Time counts from the start of the client to its end; processor and memory are those of the client.
+  by expressions. **spark batch** and **spark streaming** are `bench/spark_ways.py`: Spark reading the same prefix as
+  JSON with the explicit schema, by `writeTo(…).create()` and by Structured Streaming with the trigger `availableNow`,
+  into a new Iceberg table. All of them talk to one Spark Connect server of the stack, in local mode with every core and
+  2 GiB, that is up before the clock and has loaded a little in each of the ways. Time counts from the start of the
+  client to its end; processor and memory are those of the client.
 - **One file of 5 GB** and the same in gzip are loaded with the settings as they come; the size is that of the text. So
   is the **JSON array of 1 GB**, with `multiLine=true`. They are there for their memory.
 - **each with bad records**: 20 files of 11 MB. In each, one record is cut off and one has a text for its amount, and
