@@ -67,6 +67,10 @@ if TYPE_CHECKING:
     from autoloader.verifying import Watcher
 
 
+_THREADS_OF_A_TASK = 2
+"""One parses while another reads ahead; the other cores of its machine have tasks of their own."""
+
+
 class Runtime:
     """Everything one process needs to work on ingestions; a context manager that closes what it opened.
 
@@ -262,13 +266,17 @@ class Runtime:
             tasks_required=self._tasks_required,
         )
 
-    def embedded(self) -> Engine:
-        """The engine in this process: for previews, for ingestions that ask for it, and to judge what Spark doubts."""
+    def embedded(self, most_threads: int | None = None) -> Engine:
+        """The engine in this process: for previews, for ingestions that ask for it, and to judge what Spark doubts.
+
+        Args:
+            most_threads: of the parser, where it does not have the machine for itself.
+        """
         from autoloader.engines.embedded import EmbeddedEngine  # noqa: PLC0415  see the module's first lines
 
         return EmbeddedEngine(
             memory_limit=self.settings.memory_limit,
-            threads=self.settings.threads,
+            threads=min(self.settings.threads, most_threads or self.settings.threads),
             fetch_concurrency=self.settings.fetch_concurrency,
             spool_bytes=self.settings.spool_bytes,
             most_times=self.settings.max_compression_ratio,
@@ -301,7 +309,8 @@ class Runtime:
         own_readers = SparkEngine(cluster, self.embedded())
         if source is None:
             return own_readers
-        return TaskEngine(cluster, source, self.embedded(), own_readers, required=self._tasks_required)
+        in_a_task = self.embedded(most_threads=_THREADS_OF_A_TASK)
+        return TaskEngine(cluster, source, in_a_task, own_readers, required=self._tasks_required)
 
     def _in_tasks(self, ingestion: NewIngestion) -> Elsewhere | None:
         """The bucket as tasks of a cluster open it; None where Spark's own readers are wanted."""

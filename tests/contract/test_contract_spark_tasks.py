@@ -134,9 +134,9 @@ def falls_back(loads: SparkLoads, cluster: Cluster, source: Elsewhere, own_reade
     memory, exact = Memory(), Loads(loads.landing, loads.store, loads.folder).engine
     asked = replace(loads, engine=TaskEngine(cluster, source, exact, own_readers, memory=memory))
     assert asked.load(DDL).values("id") == [1]
-    assert memory.of(cluster.url)
+    assert memory.of(cluster.url, source.bucket)
     not_asked = TaskEngine(replace(cluster, url="sc://localhost:1"), source, exact, own_readers, memory=memory)
-    memory.keep("sc://localhost:1", "known")
+    memory.keep("sc://localhost:1", source.bucket, "known")
     assert replace(loads, engine=not_asked).load(DDL).values("id") == [1]
 
 

@@ -10,7 +10,7 @@ from cachetools import TTLCache
 
 from autoloader import errors
 from autoloader.engines.spark import session, task
-from autoloader.errors import AutoloaderError, CatalogMisconfigured, SourceError
+from autoloader.errors import AutoloaderError, CatalogMisconfigured, SourceError, SparkMisconfigured
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
@@ -31,21 +31,21 @@ class Lacking(Exception):  # noqa: N818  Spark's own readers may do it
 
 
 class Memory:
-    """Why the tasks of a cluster cannot do it, so that this is not found out anew with every load; kept for minutes."""
+    """Why the tasks of a cluster cannot read a bucket, so that not every load finds it out anew; kept for minutes."""
 
     def __init__(self) -> None:
-        self._reasons: TTLCache[str, str] = TTLCache(64, ttl=_REMEMBERED_SECONDS)
+        self._reasons: TTLCache[tuple[str, str], str] = TTLCache(64, ttl=_REMEMBERED_SECONDS)
         self._lock = Lock()
 
-    def of(self, url: str) -> str | None:
-        """The reason, by the cluster's address; None where none is known."""
+    def of(self, url: str, bucket: str) -> str | None:
+        """The reason, by the cluster's address and the bucket; None where none is known."""
         with self._lock:
-            return self._reasons.get(url)
+            return self._reasons.get((url, bucket))
 
-    def keep(self, url: str, reason: str) -> None:
+    def keep(self, url: str, bucket: str, reason: str) -> None:
         """Remember it."""
         with self._lock:
-            self._reasons[url] = reason
+            self._reasons[url, bucket] = reason
 
 
 MEMORY = Memory()
@@ -81,7 +81,8 @@ def asked(spark: SparkSession, what: task.Order | task.Look, count: int) -> list
 
 def _failure(error_type: str, message: str) -> AutoloaderError | Lacking:
     """The error that a task told of."""
-    kind = getattr(errors, error_type)
-    said = f"In a task of the cluster: {message}"
+    kind, said = getattr(errors, error_type, None), f"In a task of the cluster: {message}"
+    if not isinstance(kind, type) or not issubclass(kind, AutoloaderError):
+        return SparkMisconfigured(f"{said} ({error_type})")
     lacking = issubclass(kind, SourceError | CatalogMisconfigured) and not kind.retryable
     return Lacking(said) if lacking else kind(said)

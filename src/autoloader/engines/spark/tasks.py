@@ -81,10 +81,10 @@ class TaskEngine:
 
     def prepare(self, work: Work, put: Callable[[Made], None], report: Callable[[Progress], None]) -> Sequence[Outcome]:
         """See ``Engine.prepare``; it raises SparkError as well."""
-        folder, url = work.folder, self._cluster.url
+        folder, place = work.folder, (self._cluster.url, self._source.bucket)
         # What is to become a column all files of a load must agree on, and tasks know nothing of each other.
         alone = work.reading.unknown_fields is not UnknownFields.ADD and not work.grows
-        if not alone or folder is None or (self._memory.of(url) is not None and not self._required):
+        if not alone or folder is None or (self._memory.of(*place) is not None and not self._required):
             return self._otherwise.prepare(work, put, report)
         try:
             answer = self._answer(work, folder, report)
@@ -92,9 +92,9 @@ class TaskEngine:
             if self._required:
                 raise SparkMisconfigured(f"{lacking} {_ADVICE}") from None
             log.warning("spark.own_readers", reason=str(lacking))
-            self._memory.keep(url, str(lacking))
+            self._memory.keep(*place, str(lacking))
             return self._otherwise.prepare(work, put, report)
-        return _taken(answer, folder, work.spool, put)
+        return _taken(answer, work, folder, put)
 
     def abandon(self, load_id: UUID) -> None:
         """Whoever it was that took the load."""
@@ -132,20 +132,25 @@ def _session_id(load_id: UUID) -> UUID:
 
 
 def _taken(
-    answer: Sequence[dict[str, Any]], folder: LoadFolder, spool: Path, put: Callable[[Made], None]
+    answer: Sequence[dict[str, Any]], work: Work, folder: LoadFolder, put: Callable[[Made], None]
 ) -> list[Outcome]:
-    """Hand over what tasks have stored."""
-    outcomes, rejects = [], []
+    """Hand over what tasks have stored.
+
+    Raises:
+        SparkMisconfigured: the answer is not one to this load.
+    """
+    by_kind: dict[str, list[dict[str, Any]]] = {kind: [] for kind in (task.DATA, task.REJECTS, task.FILE)}
     for row in answer:
-        if row["kind"] == task.DATA:
-            put(task.data_file(row))
-        elif row["kind"] == task.REJECTS:
-            rejects.append(row)
-        else:
-            outcomes.append(task.outcome(row))
-    if rejects:
-        put(_rejects(rejects, folder, spool))
-    return outcomes
+        by_kind[row["kind"]].append(row)
+    told = sorted(row["file_id"] for row in by_kind[task.FILE]) == sorted(file.file_id for file in work.files)
+    stored = [*by_kind[task.DATA], *by_kind[task.REJECTS]]
+    if not told or not all(row["location"].startswith(f"{folder.location}/") for row in stored):
+        raise SparkMisconfigured(f"The cluster's tasks gave an answer that is not one to load {work.load_id}.")
+    for row in by_kind[task.DATA]:
+        put(task.data_file(row))
+    if by_kind[task.REJECTS]:
+        put(_rejects(by_kind[task.REJECTS], folder, work.spool))
+    return [task.outcome(row) for row in by_kind[task.FILE]]
 
 
 def _rejects(rows: Sequence[dict[str, Any]], folder: LoadFolder, spool: Path) -> Rejects:
