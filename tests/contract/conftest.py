@@ -38,8 +38,9 @@ IN_TASKS = "spark, in tasks"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """On which engines the tests of a module run."""
-    if "loads" in metafunc.fixturenames:
+    """On which engines the tests of a module run, where they do not say so themselves."""
+    themselves = any(mark.args[0] == "loads" for mark in metafunc.definition.iter_markers("parametrize"))
+    if "loads" in metafunc.fixturenames and not themselves:
         metafunc.parametrize("loads", getattr(metafunc.module, "ENGINES", BOTH), indirect=True)
 
 
