@@ -46,14 +46,14 @@ def test_an_ingestion_goes_on_as_if_nothing_happened_when_its_engine_is_switched
     draft = {"name": "e", "source_path": landing.path, "format_type": "json", "database": namespace, "table": "e"}
     with Runtime(Settings(home=tmp_path), replace(with_spark, database_url=database_url)) as runtime:
         ingestion = defining.create(
-            runtime.database, draft | {"schema_json": "id BIGINT"}, runtime.check_table, runtime.vault
+            runtime.database, draft | {"schema_json": "id BIGINT"}, runtime.lake.check_table, runtime.vault
         )
         landing.put("old.json", '{"id": 0}\n')
         for at, engine in enumerate(["embedded", "spark", "embedded", "spark"]):
             landing.put(f"{at}.json", f'{{"id": {at}}}\n')
             landing.put("old.json", f'{{"id": {100 + at}}}\n{{"id": {200 + at}}}\n')
             ingestion = defining.edit(
-                runtime.database, ingestion, {"engine": engine}, runtime.check_table, runtime.vault
+                runtime.database, ingestion, {"engine": engine}, runtime.lake.check_table, runtime.vault
             )
             run = runtime.run(ingestion, observer=Silent(), stopping=Event())
             assert (run.status, run.files_succeeded, run.files_failed) == ("SUCCESS", 2, 0), run.errors
