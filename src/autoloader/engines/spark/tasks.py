@@ -123,6 +123,7 @@ class TaskEngine:
             spark.registerProgressHandler(reported)
             rows = asked(spark, order, len(shares))
         reported.rest(rows)
+        log.info("spark.in_tasks", tasks=len(shares), files=len(work.files))
         return rows
 
 
