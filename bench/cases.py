@@ -8,7 +8,7 @@ from crews import FAIR, LARGE_ONE, LAST_SMALL, SHARED, TEN, TWO
 from data import Dataset
 from faults import CONTENDED, EIGHT, PROTOCOL, RESCUE, RESCUED, WHOLE_LOAD
 from forms import ARRAY, FLAWED, GZIP
-from races import BATCH, DLT, LIMIT, ON_SPARK, OURS, STREAM
+from races import BATCH, DLT, LIMIT, ON_SPARK, OURS, OWN_READERS, STREAM
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,11 +86,11 @@ FULL = (
     ),
     Case(
         dataset=Dataset(name=SPARK[0], title="10,000 files of 22 KB, on Spark", files=10_000, records_per_file=100),
-        contestants=(OURS, ON_SPARK, BATCH, STREAM),
+        contestants=(OURS, ON_SPARK, OWN_READERS, BATCH, STREAM),
     ),
     Case(
         dataset=Dataset(name=SPARK[1], title="20 files of 11 MB, on Spark", files=20, records_per_file=50_000),
-        contestants=(OURS, ON_SPARK, BATCH, STREAM),
+        contestants=(OURS, ON_SPARK, OWN_READERS, BATCH, STREAM),
     ),
     Case(dataset=Dataset(name="tiny", title="100,000 known files, nothing new", files=100_000, records_per_file=1)),
 )

@@ -81,14 +81,14 @@ class Arena:
         self.catalog = connections.catalogs[CATALOG]
         load_catalog(CATALOG, **self.catalog).create_namespace_if_not_exists(NAMESPACE)
 
-    def ours(self, dataset: Dataset, label: str, engine: str = "embedded") -> Attempt:
+    def ours(self, dataset: Dataset, label: str, engine: str = "embedded", **settings: str) -> Attempt:
         """``autoloader run`` on a fresh ledger; the ingestion is made before the clock starts, the table within."""
         database = f"bench_{label}"
         self._execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
         url = make_url(self.connections.database_url).set(database=database)
         folder, surroundings = self._surroundings(label)
         surroundings["AUTOLOADER_DATABASE_URL"] = url.render_as_string(hide_password=False)
-        surroundings["AUTOLOADER_HOME"] = str(folder)
+        surroundings |= {"AUTOLOADER_HOME": str(folder)} | settings
         creation = [AUTOLOADER, "create", INGESTION, "--source", f"s3://{BUCKET}/{dataset.prefix}"]
         creation += ["--pattern", f"*{dataset.form.ending}", "--format", "json", "--schema", SCHEMA]
         creation += dataset.form.options
@@ -105,8 +105,12 @@ class Arena:
         )
 
     def on_spark(self, dataset: Dataset, label: str) -> Attempt:
-        """The same with the engine ``spark``."""
-        return self.ours(dataset, label, engine="spark")
+        """The same with the engine ``spark``, in its tasks."""
+        return self.ours(dataset, label, engine="spark", AUTOLOADER_SPARK_READER="python")
+
+    def by_own_readers(self, dataset: Dataset, label: str) -> Attempt:
+        """The same by Spark's own readers, as on a cluster without Autoloader."""
+        return self.ours(dataset, label, engine="spark", AUTOLOADER_SPARK_READER="sql")
 
     def spark_batch(self, dataset: Dataset, label: str) -> Attempt:
         """Spark by itself: ``spark_ways.py batch``."""

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from data import Dataset
 
 OURS, LIMIT, DLT = "autoloader", "bare limit", "dlt"
-ON_SPARK, BATCH, STREAM = "autoloader on spark", "spark batch", "spark streaming"
+ON_SPARK, OWN_READERS = "autoloader on spark", "autoloader on spark, sql"
+BATCH, STREAM = "spark batch", "spark streaming"
 FIRST, AGAIN, LISTING, START = "first run", "nothing new", "bare listing", "start only"
 FILES_PER_LOAD = 10_000
 START_CODE = "import autoloader.cli.runs, autoloader.control.direct, autoloader.runtime"
@@ -51,6 +52,7 @@ def race(arena: Arena, dataset: Dataset, names: Sequence[str], rounds: int) -> l
         LIMIT: arena.limit,
         DLT: arena.dlt,
         ON_SPARK: arena.on_spark,
+        OWN_READERS: arena.by_own_readers,
         BATCH: arena.spark_batch,
         STREAM: arena.spark_stream,
     }

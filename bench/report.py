@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from crews import LARGE_ONE, LAST_SMALL, TEN, TWO
 from faults import EIGHT, RESCUED, WHOLE_LOAD
 from promises import GIB, MB, Figures, Verdict, service_verdicts, verdicts
-from races import AGAIN, BATCH, DLT, FIRST, LIMIT, LISTING, ON_SPARK, OURS, START, STREAM, Figure
+from races import AGAIN, BATCH, DLT, FIRST, LIMIT, LISTING, ON_SPARK, OURS, OWN_READERS, START, STREAM, Figure
 from service import FLAT_OUT, Answers
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cases import Case
 
 ORDER = (
-    *(OURS, ON_SPARK, BATCH, STREAM, LIMIT, DLT, FIRST, AGAIN, LISTING, START),
+    *(OURS, ON_SPARK, OWN_READERS, BATCH, STREAM, LIMIT, DLT, FIRST, AGAIN, LISTING, START),
     *(TWO, TEN, LARGE_ONE, LAST_SMALL, RESCUED, EIGHT, WHOLE_LOAD),
 )
 
@@ -36,6 +36,9 @@ each on a fresh table (ours on a fresh ledger too). After every round the rows, 
 snapshots are checked by reading the table. Tables show medians; a ratio is the median of the ratios within a round;
 memory is the highest of all rounds.
 
+Every file of up to 11 MB is put in one request and with a content type, for every contestant: the store of the stack
+gzips others, which S3 does not, and unpacks them on the same cores.
+
 - **autoloader** is `autoloader run` as a user types it, with the strict value rules and an outcome for every file.
 - **bare limit** is `bench/limit.py`: list and fetch with obstore in threads, join the files into pieces of 64 MiB, one
   typed `read_json` of DuckDB for each piece, Parquet with zstd, one commit. It has no ledger, reads leniently, cannot
@@ -44,11 +47,13 @@ memory is the highest of all rounds.
   into Iceberg by its filesystem destination. Its catalog is a SQLite file, since the stack's REST catalog keeps tables
   in a bucket of their own while dlt wants table and state in one. Nested values stay JSON text in their row, which
   spares it child tables.
-- **autoloader on spark** is the same `autoloader run` with `engine: spark`; **spark batch** and **spark streaming** are
-  `bench/spark_ways.py`: Spark reading the same prefix as JSON with the explicit schema, by `writeTo(…).create()` and by
-  Structured Streaming with the trigger `availableNow`, into a new Iceberg table. All three talk to one Spark Connect
-  server of the stack, in local mode with every core and 2 GiB, that is up before the clock and has loaded a little in
-  each of the ways. Time counts from the start of the client to its end; processor and memory are those of the client.
+- **autoloader on spark** is the same `autoloader run` with `engine: spark`: the cluster's Python has Autoloader, so its
+  tasks run the embedded engine. **autoloader on spark, sql** is the same where it has not: Spark's own readers, judged
+  by expressions. **spark batch** and **spark streaming** are `bench/spark_ways.py`: Spark reading the same prefix as
+  JSON with the explicit schema, by `writeTo(…).create()` and by Structured Streaming with the trigger `availableNow`,
+  into a new Iceberg table. All of them talk to one Spark Connect server of the stack, in local mode with every core and
+  2 GiB, that is up before the clock and has loaded a little in each of the ways. Time counts from the start of the
+  client to its end; processor and memory are those of the client.
 - **One file of 5 GB** and the same in gzip are loaded with the settings as they come; the size is that of the text. So
   is the **JSON array of 1 GB**, with `multiLine=true`. They are there for their memory.
 - **each with bad records**: 20 files of 11 MB. In each, one record is cut off and one has a text for its amount, and

@@ -14,7 +14,7 @@ from autoloader.stack.spark import SparkInstall
 from contestants import Arena
 from data import Dataset, upload
 from place import BUCKET, open_bucket, store_variables
-from races import BATCH, ON_SPARK, STREAM, race
+from races import BATCH, ON_SPARK, OWN_READERS, STREAM, race
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ def with_spark(home: Path, folder: Path) -> Arena:
     """The arena of the stack in this home, now with a server that has loaded a little in each way."""
     arena = Arena(Stack(home, _install()).start(), folder)
     upload(open_bucket(BUCKET, store_variables(arena.connections)), WARM)
-    race(arena, WARM, (ON_SPARK, BATCH, STREAM), rounds=1)
+    race(arena, WARM, (ON_SPARK, OWN_READERS, BATCH, STREAM), rounds=1)
     return arena
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from tests.contract.conftest import IN_TASKS
 from tests.corpus import generated, generated_typed
 from tests.reference.agreement import Said, by_engine, by_reference, differences
 
-from autoloader.model import FormatType
+from autoloader.model import EngineName, FormatType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,14 +91,14 @@ def test_any_parquet_file_gives_the_rows_that_were_written(loads: Any, put: Put,
     holds(loads, put, generated_typed.with_arrow(seed, FormatType.PARQUET))
 
 
-@pytest.mark.parametrize("loads", ["embedded"], indirect=True)
+@pytest.mark.parametrize("loads", [str(EngineName.EMBEDDED), IN_TASKS], indirect=True)
 @some(3)
 @given(seed=SEEDS)
 def test_any_orc_file_gives_the_rows_that_were_written(loads: Any, put: Put, seed: int) -> None:
     holds(loads, put, generated_typed.with_arrow(seed, FormatType.ORC))
 
 
-@pytest.mark.parametrize("loads", ["embedded"], indirect=True)
+@pytest.mark.parametrize("loads", [str(EngineName.EMBEDDED), IN_TASKS], indirect=True)
 @some(3)
 @given(seed=SEEDS)
 def test_any_avro_file_gives_the_rows_that_were_written(loads: Any, put: Put, seed: int) -> None:

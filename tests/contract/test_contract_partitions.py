@@ -19,11 +19,14 @@ from pyiceberg.types import (
     TimestampType,
     TimestamptzType,
 )
+from tests.contract.conftest import BOTH, IN_TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Put = Callable[[str, bytes | str], str]
+
+ENGINES = (*BOTH, IN_TASKS)
 
 DDL = "d DATE, at TIMESTAMP, ntz TIMESTAMP_NTZ, b BIGINT, i INT, n DECIMAL(9,2), s STRING, bin BINARY"
 TYPES: dict[str, PrimitiveType] = {

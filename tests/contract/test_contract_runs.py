@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.contract.conftest import on_cluster
+from tests.contract.conftest import BOTH, IN_TASKS, on_cluster
 
 from autoloader.model import EngineName
 
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 IDS = "SELECT list(id ORDER BY id) FROM rows"
 
 
-@pytest.fixture(params=[str(EngineName.EMBEDDED), str(EngineName.SPARK)])
+@pytest.fixture(params=[*BOTH, IN_TASKS])
 def person(request: pytest.FixtureRequest, user: User) -> User:
     """Somebody who says ``--engine`` whenever an ingestion is made."""
-    if request.param == EngineName.SPARK:
-        user = on_cluster(user, request.getfixturevalue("with_spark"))
-    return replace(user, environment=user.environment | {"ENGINE": request.param})
+    engine, _, in_tasks = str(request.param).partition(", ")
+    if engine == EngineName.SPARK:
+        user = on_cluster(user, request.getfixturevalue("with_spark"), "python" if in_tasks else "sql")
+    return replace(user, environment=user.environment | {"ENGINE": engine})
 
 
 def creates(person: User, name: str, *options: str, file_format: str = "json") -> None:

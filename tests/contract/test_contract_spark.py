@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.contract.conftest import Nobody
 
 from autoloader import defining
 from autoloader.engines.spark import SparkEngine, session
@@ -24,16 +25,13 @@ from autoloader.runtime import Runtime
 from autoloader.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from pyiceberg.catalog import Catalog
     from tests.conftest import Landing
     from tests.contract.loads import Loads, SparkLoads
 
-    from autoloader.engines import Work
     from autoloader.engines.spark.session import Cluster
-    from autoloader.model import Outcome
     from autoloader.settings import Connections
 
 
@@ -48,14 +46,14 @@ def test_an_ingestion_goes_on_as_if_nothing_happened_when_its_engine_is_switched
     draft = {"name": "e", "source_path": landing.path, "format_type": "json", "database": namespace, "table": "e"}
     with Runtime(Settings(home=tmp_path), replace(with_spark, database_url=database_url)) as runtime:
         ingestion = defining.create(
-            runtime.database, draft | {"schema_json": "id BIGINT"}, runtime.check_table, runtime.vault
+            runtime.database, draft | {"schema_json": "id BIGINT"}, runtime.lake.check_table, runtime.vault
         )
         landing.put("old.json", '{"id": 0}\n')
         for at, engine in enumerate(["embedded", "spark", "embedded", "spark"]):
             landing.put(f"{at}.json", f'{{"id": {at}}}\n')
             landing.put("old.json", f'{{"id": {100 + at}}}\n{{"id": {200 + at}}}\n')
             ingestion = defining.edit(
-                runtime.database, ingestion, {"engine": engine}, runtime.check_table, runtime.vault
+                runtime.database, ingestion, {"engine": engine}, runtime.lake.check_table, runtime.vault
             )
             run = runtime.run(ingestion, observer=Silent(), stopping=Event())
             assert (run.status, run.files_succeeded, run.files_failed) == ("SUCCESS", 2, 0), run.errors
@@ -179,16 +177,6 @@ def test_spark_names_the_files_that_it_cannot_read(on_spark: SparkLoads) -> None
     (file,) = _one(on_spark, "7.json")
     given = source([replace(file, path="s3://b/dt=1/7.json")], on_spark.store)
     assert named_in("while reading file s3a://b/dt=1/7.json. SQLSTATE", given.files) == ["s3a://b/dt=1/7.json"]
-
-
-class Nobody:
-    """An engine for files that should not reach it."""
-
-    def prepare(self, work: Work, put: object, report: object) -> Sequence[Outcome]:
-        raise AssertionError((put, report, [file.path for file in work.files]))
-
-    def abandon(self, load_id: object) -> None:
-        raise AssertionError(load_id)
 
 
 def _parquet() -> bytes:

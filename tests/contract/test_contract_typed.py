@@ -12,13 +12,17 @@ import fastavro
 import pyarrow as pa
 import pyarrow.orc as po
 import pytest
+from tests.contract.conftest import IN_TASKS
 
-from autoloader.model import FileStatus, FormatType
+from autoloader.model import EngineName, FileStatus, FormatType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Put = Callable[[str, bytes | str], str]
+
+ENGINES = (str(EngineName.EMBEDDED), IN_TASKS)
+"""Spark's own readers are not asked for these: their types tell less than the files do."""
 
 
 def avro(fields: dict[str, Any], *records: dict[str, Any], **options: Any) -> bytes:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from autoloader.model import FileStatus, FormatType
+from tests.contract.conftest import IN_TASKS
+
+from autoloader.model import EngineName, FileStatus, FormatType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Put = Callable[[str, bytes | str], str]
+
+ENGINES = (str(EngineName.EMBEDDED), IN_TASKS)
+"""Spark's own reader is not asked for these."""
 
 DDL = "_id INT, title STRING, price DECIMAL(5,2), tag ARRAY<STRING>, author STRUCT<_VALUE: STRING, _born: INT>"
 

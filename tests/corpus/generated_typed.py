@@ -110,8 +110,9 @@ class TypedMaker:
                 found = {"type": "map", "values": self.avro(value)}
             case Struct(columns):
                 self.records += 1
+                name = f"r{self.records}"
                 fields = [{"name": column.name, "type": self.avro(column.type)} for column in columns]
-                found = {"type": "record", "name": f"r{self.records}", "fields": fields}
+                found = {"type": "record", "name": name, "fields": fields}
             case Decimal(precision, scale):
                 digits = self.chance.randint(max(scale, 1), precision)
                 found = {"type": "bytes", "logicalType": "decimal", "precision": digits, "scale": scale}

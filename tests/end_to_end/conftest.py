@@ -15,6 +15,7 @@ import sys
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import duckdb
 import pytest
@@ -22,6 +23,7 @@ from tests.end_to_end.forked import forked
 from tests.patience import eventually
 
 from autoloader.cli import run
+from autoloader.lake.data_files import files_below, load_location
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,6 +120,11 @@ class User:
         """The summaries of the table's snapshots, oldest first."""
         table = self.catalog.load_table(f"{self.namespace}.{name}")
         return [dict(s.summary.additional_properties) if s.summary else {} for s in table.snapshots()]
+
+    def stored(self, name: str, load_id: str) -> list[str]:
+        """The files in the folder of a load, in a snapshot or not."""
+        table = self.catalog.load_table(f"{self.namespace}.{name}")
+        return files_below(table, load_location(table, UUID(load_id)))
 
     def sees(self, name: str, query: str) -> list[tuple[Any, ...]]:
         """What DuckDB answers to a query over ``rows``, the rows of the table."""

@@ -41,14 +41,17 @@ def test_each_part_of_a_cluster_that_works_is_told_before_and_after_the_table_is
         "its Iceberg extension is there",
         f"it sees the table {sparks.table('events')} as it is here",
         "it reads the bucket",
+        "the embedded engine runs in its tasks, and reads the bucket",
     ]
+    own = sparks.types("test", "events", "--json", AUTOLOADER_SPARK_READER="sql").json
+    assert own["spark"] == told["spark"][:-1]
     assert sparks.types("test", "events", "--engine", "embedded", "--json").json["spark"] == []
 
 
 def test_a_service_tells_the_same_over_http(sparks: User, served: Served) -> None:
     here, there = (who.types("test", "events", "--json").json for who in (sparks, served.person()))
     assert there == here
-    assert len(there["spark"]) == 4
+    assert len(there["spark"]) == 5
     answer = served.person().tries("test", "events", "--spark-connect-url", "sc://localhost:1")
     assert answer.code == 3
     assert "spark_connect_url" in answer.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -34,14 +35,20 @@ def told_by_the_cluster(home: Path) -> str:
     return "\n".join(file.read_text("utf-8", "replace") for file in files if file.is_file())
 
 
+CUT = "[truncated(size="
+"""What Spark puts into its events in place of a long value that is no text."""
+
+
+@pytest.mark.parametrize("reader", ["sql", "python"])
 def test_a_secret_is_in_no_log_event_error_or_answer_of_a_run_on_spark(
-    user: User, with_spark: Connections, home: Path
+    user: User, with_spark: Connections, home: Path, reader: str
 ) -> None:
     key, secret = with_spark.s3_access_key_id or "", with_spark.s3_secret_access_key or ""
     spark_token = with_spark.spark_connect_token or ""
     user.environment |= {
         "AUTOLOADER_SPARK_CONNECT_URL": with_spark.spark_connect_url or "",
         "AUTOLOADER_SPARK_CONNECT_TOKEN": spark_token,
+        "AUTOLOADER_SPARK_READER": reader,
         "AUTOLOADER_LOG_LEVEL": "debug",
     }
     for at in range(40):
@@ -59,7 +66,12 @@ def test_a_secret_is_in_no_log_event_error_or_answer_of_a_run_on_spark(
     said = "".join(answer.out + answer.err for answer in (right, wrong, explained))
     told = told_by_the_cluster(home)
     assert "SparkListenerConnectOperationStarted" in told, "the events of this run are there"
-    assert f"fs.s3a.bucket.{user.landing.bucket}.secret.key" in told, "they tell that there was a key"
+    if reader == "sql":
+        assert f"fs.s3a.bucket.{user.landing.bucket}.secret.key" in told, "they tell that there was a key"
+    else:
+        programs = re.findall(r'command: \\"(.*?)\\"\\n', told)
+        assert programs, "they tell that there was a program"
+        assert all(CUT in program and len(program) < 100 for program in programs), "and not what it holds"
     for planted in (secret, spark_token, "PLANTEDKEY", "planted/secret"):
         assert planted not in said
         assert planted not in told

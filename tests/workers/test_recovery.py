@@ -66,7 +66,7 @@ def nobody_to_tell(_load: Load) -> None:
 
 def recovered(queue: Queue) -> list[Load]:
     """Recover what is lost; the loads that only a person can settle."""
-    return recover(queue.runtime.database, expired(queue), queue.runtime.open_table, nobody_to_tell)
+    return recover(queue.runtime.database, expired(queue), queue.runtime.lake.open_table, nobody_to_tell)
 
 
 def state_of(queue: Queue, load: Load) -> Load:
@@ -114,7 +114,7 @@ def test_data_files_that_cannot_be_deleted_now_keep_the_load_lost_until_they_can
     key = table.io.properties["s3.secret-access-key"]
 
     def with_a_wrong_key(name: str) -> Table | None:
-        opened = queue.runtime.open_table(name)
+        opened = queue.runtime.lake.open_table(name)
         assert opened is not None
         opened.io.properties["s3.secret-access-key"] = f"not {key}"
         return opened
@@ -135,7 +135,7 @@ def test_a_load_that_cannot_be_recovered_keeps_no_other_from_it(queue: Queue) ->
     def open_table(name: str) -> Table | None:
         if name == broken.table_name:
             raise ZeroDivisionError
-        return queue.runtime.open_table(name)
+        return queue.runtime.lake.open_table(name)
 
     assert recover(queue.runtime.database, expired(queue), open_table, nobody_to_tell) == []
     assert state_of(queue, first).state is LoadState.LOST

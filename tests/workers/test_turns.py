@@ -109,7 +109,7 @@ class Flaky:
         if self.failures:
             self.failures -= 1
             raise CatalogUnavailable("the catalog does not answer: try again later")
-        return self.queue.runtime.ensure_table(ingestion)
+        return self.queue.runtime.lake.ensure_table(ingestion)
 
 
 def test_a_reason_that_may_pass_postpones_the_run_and_is_not_counted_against_its_files(queue: Queue) -> None:
@@ -182,7 +182,7 @@ def test_a_defect_in_one_run_is_told_and_stops_no_other(queue: Queue) -> None:
     def ensure(ingestion: Ingestion) -> Any:
         if ingestion.name == "broken":
             raise ZeroDivisionError
-        return queue.runtime.ensure_table(ingestion)
+        return queue.runtime.lake.ensure_table(ingestion)
 
     queue.turns(queue.parts(ensure_table=ensure))
     failed = queue.run(first)

@@ -53,7 +53,7 @@ class Verifier:
 
         def open_table(name: str) -> Table | None:
             before_table()
-            return self.queue.runtime.open_table(name)
+            return self.queue.runtime.lake.open_table(name)
 
         found: list[Difference] = []
         sides = replace(self.queue.runtime._sides(), open_table=open_table)
@@ -214,7 +214,7 @@ def test_data_files_of_an_open_load_are_its_own_and_those_of_one_that_failed_lon
         )
     assert claimed is not None
     load, _ = claimed
-    table = queue.runtime.open_table(verifier.ingestion.table_name)
+    table = queue.runtime.lake.open_table(verifier.ingestion.table_name)
     assert table is not None
     location = f"{Uploader(table, load.id)._location}/{uuid.uuid4()}.parquet"
     with table.io.new_output(location).create() as output:
@@ -330,7 +330,7 @@ def test_a_worker_that_lost_a_verification_writes_nothing_about_it(queue: Queue)
         queue.sql("UPDATE verifications SET lease_until = now()")
         with transaction(queue.runtime.database) as connection:
             assert verifications.take_up(connection, "another", LEASE)
-        return queue.runtime.open_table(name)
+        return queue.runtime.lake.open_table(name)
 
     assert turn(queue, replace(queue.runtime._sides(), open_table=taken_over))
 

@@ -65,7 +65,7 @@ def metrics(request: Request, runtime: Parts) -> Response:
 
 def _checks(runtime: Runtime) -> Iterator[tuple[str, Callable[[], None]]]:
     yield "ledger", runtime.require_current_ledger
-    for name, url in runtime.addresses().items():
+    for name, url in runtime.lake.addresses().items():
         yield name, partial(_answers, url)
 
 

@@ -48,7 +48,7 @@ def create(
     draft = body.model_dump(by_alias=True)
     require_may_use(caller, draft)
     checked = dataclasses.replace(defining.define(draft, runtime.vault), tenant_id=caller.tenant_id)
-    runtime.check_table(checked)
+    runtime.lake.check_table(checked)
     with transaction(runtime.database) as connection:
         ingestion = once(
             connection,
@@ -213,7 +213,7 @@ def _edited(
 ) -> Ingestion:
     _require_version(before, if_match)
     require_may_change(caller, before, draft)
-    return defining.edit(runtime.database, before, draft, runtime.check_table, runtime.vault)
+    return defining.edit(runtime.database, before, draft, runtime.lake.check_table, runtime.vault)
 
 
 def _require_version(ingestion: Ingestion, if_match: str | None) -> int | None:

@@ -43,7 +43,7 @@ def list_rejects(
         ingestion = tenants.ingestion(connection, caller.tenant_id, ingestion_id)
     load = None if load_id is None else str(load_id)
     wanted = WantedRejects(path=path, reason=reason, column=column, load_id=load)
-    found = runtime.rejects(ingestion, wanted, limit=limit, after=after)
+    found = runtime.lake.rejects(ingestion, wanted, limit=limit, after=after)
     following = None if found.following is None else paging.reject_cursor(found.following)
     return answers.RejectPage(items=[answers.Reject.of(each) for each in found.items], next_cursor=following)
 

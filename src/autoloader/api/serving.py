@@ -70,7 +70,8 @@ def serving(runtime: Runtime, host: str, port: int) -> Iterator[str]:
         UsageError: the address cannot be used, or the service would be open to others.
     """
     require_safe(runtime, host)
-    runtime.addresses()  # imports the catalogs' library, which would hold up everyone in the middle of a first /readyz
+    # It imports the catalogs' library, which would hold up everyone in the middle of a first /readyz.
+    runtime.lake.addresses()
     listening = _listen(host, port)
     server = uvicorn.Server(
         uvicorn.Config(

@@ -143,7 +143,7 @@ def _tested(runtime: Runtime, ingestion: Checked) -> answers.Connection:
 def _previewed(runtime: Runtime, ingestion: Checked) -> answers.Preview:
     def work() -> answers.Preview:
         with runtime.open_store(ingestion) as store:
-            seen = look(store, runtime.embedded(), ingestion, BOUNDS)
+            seen = look(store, runtime.engines.embedded(), ingestion, BOUNDS)
         return _told(seen)
 
     return in_time(work)

@@ -59,7 +59,7 @@ class Direct:
         from autoloader import defining  # noqa: PLC0415  see the module's first lines
 
         runtime = self._runtime
-        return defining.create(runtime.database, draft, runtime.check_table, runtime.vault)
+        return defining.create(runtime.database, draft, runtime.lake.check_table, runtime.vault)
 
     def ingestions(self) -> Sequence[Ingestion]:
         """As the ledger lists them."""
@@ -87,7 +87,7 @@ class Direct:
         """As ``defining.check``: the catalog is asked, too."""
         from autoloader import defining  # noqa: PLC0415  see the module's first lines
 
-        return defining.check(draft, saved, self._runtime.check_table, self._runtime.vault)
+        return defining.check(draft, saved, self._runtime.lake.check_table, self._runtime.vault)
 
     def edit(self, before: Ingestion, changes: Mapping[str, Any]) -> Ingestion:
         """As ``defining.edit``."""
@@ -95,7 +95,7 @@ class Direct:
 
         runtime = self._runtime
         full = _with_credentials(defining.as_draft(before), changes)
-        return defining.edit(runtime.database, before, full, runtime.check_table, runtime.vault)
+        return defining.edit(runtime.database, before, full, runtime.lake.check_table, runtime.vault)
 
     def delete(self, before: Ingestion) -> None:
         """As the ledger does."""
@@ -113,7 +113,7 @@ class Direct:
 
         ingestion = self._meant(name, changes)
         with self._runtime.open_store(ingestion) as store:
-            return look(store, self._runtime.embedded(), ingestion)
+            return look(store, self._runtime.engines.embedded(), ingestion)
 
     def test(self, name: str | None, changes: Mapping[str, Any]) -> Connection:
         """As ``connection.reach``."""
@@ -185,7 +185,7 @@ class Direct:
         ingestion, after = self.named(name), None
         found: list[Reject] = []
         while len(found) < limit:
-            page = self._runtime.rejects(ingestion, wanted, limit=min(limit - len(found), 1000), after=after)
+            page = self._runtime.lake.rejects(ingestion, wanted, limit=min(limit - len(found), 1000), after=after)
             found += page.items
             after = page.following
             if after is None:

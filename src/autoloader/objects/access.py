@@ -94,13 +94,10 @@ def resolve_access(
         SourceAccessDenied: the role may not be assumed.
         SourceUnavailable: the service that hands the credentials out does not answer.
     """
-    own = any(part is not None for part in astuple(credentials))
     key, secret = connections.s3_access_key_id, connections.s3_secret_access_key
-    endpoint, region = credentials.endpoint_url, credentials.aws_region
-    if key is None or not own:
-        endpoint, region = endpoint or connections.s3_endpoint_url, region or connections.s3_region
+    endpoint, region = whereabouts(credentials, connections)
     session = _new_session(credentials.profile)
-    if key is not None and secret is not None and not own:
+    if key is not None and secret is not None and not _own(credentials):
         origin = "the embedded stack"
         session.set_credentials(key, secret)
     else:
@@ -118,6 +115,18 @@ def resolve_access(
             "or name a profile, a role or keys in the ingestion's source_credentials."
         )
     return Access(session=session, credentials=found, origin=origin, endpoint_url=endpoint, region=region)
+
+
+def whereabouts(credentials: SourceCredentials, connections: Connections) -> tuple[str | None, str | None]:
+    """Endpoint and region, by the rule of ``resolve_access``; None where botocore decides."""
+    endpoint, region = credentials.endpoint_url, credentials.aws_region
+    if connections.s3_access_key_id is not None and _own(credentials):
+        return endpoint, region
+    return endpoint or connections.s3_endpoint_url, region or connections.s3_region
+
+
+def _own(credentials: SourceCredentials) -> bool:
+    return any(part is not None for part in astuple(credentials))
 
 
 def _new_session(profile: str | None) -> Session:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from autoloader.objects.access import whereabouts
 from autoloader.objects.s3 import open_s3
 from autoloader.settings import Connections
 
@@ -39,13 +40,19 @@ def _as_it_is(_field: str, opened: str) -> str:
     return opened
 
 
-def elsewhere(bucket: str, credentials: SourceCredentials, concurrency: int, open_secret: OpenSecret) -> Elsewhere:
-    """Describe a bucket for another machine. A profile or a role is left out: they belong to who we are here.
+def elsewhere(
+    bucket: str, credentials: SourceCredentials, connections: Connections, concurrency: int, open_secret: OpenSecret
+) -> Elsewhere:
+    """Describe a bucket for another machine: where it is, as here, and who may open it, where the ingestion has keys.
+
+    A profile or a role is left out: they belong to who we are here. So do the keys of the embedded stack.
 
     Raises:
         UsageError, VaultError: a key cannot be had.
     """
     given = {name: text for name in _SEALED if (text := getattr(credentials, name)) is not None}
     opened = {name: open_secret(name, text) for name, text in given.items()}
-    own = replace(credentials, profile=None, role_arn=None, **opened)
+    endpoint, region = whereabouts(credentials, connections)
+    where = {"endpoint_url": endpoint, "aws_region": region}
+    own = replace(credentials, profile=None, role_arn=None, **where, **opened)
     return Elsewhere(bucket=bucket, credentials=own, concurrency=concurrency)

@@ -123,10 +123,8 @@ class SparkConnect:
             "JAVA_HOME": str(java_home()),
             "SPARK_HOME": str(spark),
             "SPARK_LOCAL_IP": "127.0.0.1",
-            # Tasks run what runs here, and reach the store as whoever runs them.
+            # Tasks have the Python that runs this, and an identity of their own for the store.
             "PYSPARK_PYTHON": sys.executable,
-            "AWS_ENDPOINT_URL_S3": self._endpoint("s3"),
-            "AWS_REGION": REGION,
             "AWS_ACCESS_KEY_ID": self._home.credentials().s3_access_key_id,
             "AWS_SECRET_ACCESS_KEY": self._home.credentials().s3_secret_access_key,
             "TZ": "UTC",

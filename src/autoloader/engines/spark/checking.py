@@ -7,8 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from autoloader.engines.spark import session
+from autoloader.engines.spark.asking import Lacking, asked
 from autoloader.engines.spark.sources import named_as_it_is, under
 from autoloader.engines.spark.sql import quote, table
+from autoloader.engines.spark.task import Look
+from autoloader.errors import AutoloaderError
+from autoloader.objects.paths import parse_source_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
 
     from autoloader.engines.spark.session import Cluster
+    from autoloader.objects.elsewhere import Elsewhere
 
 LEAST_VERSION = 4
 EXTENSION = "IcebergSparkSessionExtensions"
@@ -28,7 +33,7 @@ class Part:
     """One part of what a cluster must have.
 
     Attributes:
-        name: ``spark``, ``iceberg``, ``table`` or ``bucket``.
+        name: ``spark``, ``iceberg``, ``table``, ``bucket`` or ``tasks``.
         message: what was found and, where it does not work, what to set.
     """
 
@@ -48,6 +53,8 @@ class Needed:
         namespaces: of the catalog, the outermost.
         prefix: ``s3://bucket/prefix/``.
         file: one below it that this side could read; None: there was none.
+        source: the bucket as the cluster's tasks would open it; None where they are not to be asked.
+        tasks_required: whether Spark's own readers may not take their place.
     """
 
     table_name: str
@@ -55,6 +62,8 @@ class Needed:
     namespaces: frozenset[str] = frozenset()
     prefix: str
     file: str | None
+    source: Elsewhere | None = None
+    tasks_required: bool = False
 
 
 def examine(cluster: Cluster, needed: Needed) -> list[Part]:
@@ -64,12 +73,15 @@ def examine(cluster: Cluster, needed: Needed) -> list[Part]:
         SparkError: Spark does not answer or refuses us, so that nothing can be looked at.
     """
     with session.opened(cluster, uuid.uuid4()) as spark:
-        return [
+        parts = [
             _part("spark", lambda: _version(spark)),
             _part("iceberg", lambda: _extension(spark)),
             _part("table", lambda: _table(spark, needed)),
             _part("bucket", lambda: _bucket(spark, needed, cluster.scheme)),
         ]
+        if (source := needed.source) is not None:
+            parts.append(_part("tasks", lambda: _tasks(spark, needed, source)))
+        return parts
 
 
 class _Lacking(Exception):  # noqa: N818  what a part lacks is what it says
@@ -92,6 +104,7 @@ _ADVICE = {
     "iceberg": "Let the cluster tell its setting spark.sql.extensions.",
     "table": "The cluster must have the same catalog as this side under the same name: set spark.sql.catalog.NAME to "
     "org.apache.iceberg.spark.SparkCatalog, and its .type, .uri and .warehouse as here.",
+    "tasks": "See AUTOLOADER_SPARK_READER.",
     "bucket": "Give the cluster's own identity leave to list and read the bucket (and set "
     "spark.hadoop.fs.s3a.endpoint where it is not AWS), or give the ingestion keys of its own.",
 }
@@ -150,3 +163,14 @@ def _bucket(spark: SparkSession, needed: Needed, scheme: str) -> str:
         if error.getCondition() != _NO_SUCH_PATH:
             raise
     return "it lists the bucket; there is no file yet that it could read"
+
+
+def _tasks(spark: SparkSession, needed: Needed, source: Elsewhere) -> str:
+    prefix = parse_source_path(needed.prefix).prefix
+    try:
+        asked(spark, Look(source=source, prefix=prefix), 1)
+    except (Lacking, AutoloaderError) as lacking:
+        if needed.tasks_required:
+            raise _Lacking(f"{lacking} {_ADVICE['tasks']}") from None
+        return f"its own readers read the files, as its tasks cannot: {str(lacking).rstrip('.')}"
+    return "the embedded engine runs in its tasks, and reads the bucket"

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from autoloader.schema.table import TableShape
 
 DISTRIBUTION = "iceberg-autoloader"
-FILE, DATA, REJECTS, FAILED, ABSENT = "file", "data file", "rejects", "failed", "absent"
+FILE, DATA, REJECTS, LOOKED = "file", "data file", "rejects", "looked"
+FAILED, ABSENT = "failed", "absent"
 _ANSWER: dict[str, pa.DataType] = {
     "kind": pa.string(),
     "file_id": pa.int64(),
@@ -77,16 +78,36 @@ class Order:
     source: Elsewhere
     folder: LoadFolder
 
-    def packed(self) -> bytes:
-        """For ``program``."""
-        return zlib.compress(pickle.dumps(self), 1)
+    def rows(self, number: int) -> list[dict[str, Any]]:
+        """Load a share; see ``Engine.prepare`` for what is raised."""
+        return _carry_out(self, self.shares[number])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """Asks a task to look at a bucket."""
+
+    source: Elsewhere
+    prefix: str
+
+    def rows(self, _number: int) -> list[dict[str, Any]]:
+        """Say what works; see ``objects.checking.check`` for what is raised."""
+        from autoloader.objects.checking import check  # noqa: PLC0415  a load needs it not
+
+        with closing(self.source.open()) as store:
+            return [{"kind": LOOKED, "message": str(check(store, self.prefix))}]
+
+
+def packed(asked: Order | Look) -> bytes:
+    """For ``program``."""
+    return zlib.compress(pickle.dumps(asked), 1)
 
 
 def program(order: bytes, version: str) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """The function that Spark is to map over the numbers of shares. A Python without Autoloader can run it, too.
 
     Args:
-        order: as ``Order.packed`` gives it.
+        order: as ``packed`` gives it.
         version: of Autoloader here: another one there may not understand the order.
     """
     distribution, absent, answer = DISTRIBUTION, ABSENT, ANSWER
@@ -117,10 +138,10 @@ def program(order: bytes, version: str) -> Callable[[Iterator[pa.RecordBatch]], 
 
 
 def carried_out(order: bytes, number: int) -> pa.RecordBatch:
-    """Load a share of an order; what keeps it from being loaded is part of the answer."""
-    given: Order = pickle.loads(zlib.decompress(order))  # noqa: S301  it came as part of this very program
+    """Do what is asked; what keeps it from being done is part of the answer."""
+    asked: Order | Look = pickle.loads(zlib.decompress(order))  # noqa: S301  it came as part of this very program
     try:
-        rows = _carry_out(given, given.shares[number])
+        rows = asked.rows(number)
     except AutoloaderError as error:
         rows = [{"kind": FAILED, "error_type": error.error_type, "message": str(error)}]
     return pa.RecordBatch.from_pylist(rows, ANSWER)

@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from importlib.metadata import version
-from threading import Lock
+from itertools import chain
 from typing import TYPE_CHECKING, Any
+from uuid import uuid5
 
 import pyarrow.parquet as pq
 import structlog
-from cachetools import TTLCache
 
-from autoloader import errors
 from autoloader.engines import Progress
 from autoloader.engines.spark import session, task
-from autoloader.errors import AutoloaderError, CatalogMisconfigured, SourceError, SparkMisconfigured
+from autoloader.engines.spark.asking import MEMORY, Lacking, Memory, asked
+from autoloader.errors import SparkMisconfigured
 from autoloader.model import FileStatus, Rejects, UnknownFields
 from autoloader.scratch import room
 
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
-    from pyspark.sql.connect.session import SparkSession
+    import pyarrow as pa
     from pyspark.sql.connect.shell.progress import StageInfo
 
     from autoloader.engines import Engine, Work
@@ -45,42 +44,9 @@ FILE_COST = 16 * 1024
 """A file costs as much as its bytes and so many more; a task gets some seconds' worth of files, as it takes two to
 begin."""
 
-_REMEMBERED_SECONDS = 600
-_NO_PYTHON = (
-    "PYTHON_VERSION_MISMATCH",
-    "PACKAGE_NOT_INSTALLED",
-    "UNSUPPORTED_PACKAGE_VERSION",
-    "ModuleNotFoundError",
-    "Cannot run program",
-)
-"""What Spark's errors say where its tasks have no Python, or one that is not like ours."""
-
 _ADVICE = "Mend it, or set AUTOLOADER_SPARK_READER=auto."
 
 log = structlog.get_logger(__name__)
-
-
-class _Lacking(Exception):  # noqa: N818  Spark's own readers may do it
-    """The tasks of a cluster cannot do a load, and nothing but the cluster can change that."""
-
-
-class _Memory:
-    """Why the tasks of a cluster cannot do it, so that this is not found out anew with every load."""
-
-    def __init__(self) -> None:
-        self._reasons: TTLCache[str, str] = TTLCache(64, ttl=_REMEMBERED_SECONDS)
-        self._lock = Lock()
-
-    def of(self, url: str) -> str | None:
-        with self._lock:
-            return self._reasons.get(url)
-
-    def keep(self, url: str, reason: str) -> None:
-        with self._lock:
-            self._reasons[url] = reason
-
-
-_memory = _Memory()
 
 
 class TaskEngine:
@@ -92,10 +58,18 @@ class TaskEngine:
         engine: does the work in the tasks.
         otherwise: takes the loads that tasks cannot do.
         required: whether a cluster whose tasks lack something is an error.
+        memory: of what clusters lack.
     """
 
     def __init__(
-        self, cluster: Cluster, source: Elsewhere, engine: Engine, otherwise: Engine, *, required: bool = False
+        self,
+        cluster: Cluster,
+        source: Elsewhere,
+        engine: Engine,
+        otherwise: Engine,
+        *,
+        required: bool = False,
+        memory: Memory = MEMORY,
     ) -> None:
         # The session needs none of the keys by which Spark's own readers would read the bucket.
         self._cluster = replace(cluster, bucket={})
@@ -103,27 +77,29 @@ class TaskEngine:
         self._engine = engine
         self._otherwise = otherwise
         self._required = required
+        self._memory = memory
 
     def prepare(self, work: Work, put: Callable[[Made], None], report: Callable[[Progress], None]) -> Sequence[Outcome]:
         """See ``Engine.prepare``; it raises SparkError as well."""
-        folder, url = work.folder, self._cluster.url
+        folder, place = work.folder, (self._cluster.url, self._source.bucket)
         # What is to become a column all files of a load must agree on, and tasks know nothing of each other.
         alone = work.reading.unknown_fields is not UnknownFields.ADD and not work.grows
-        if not alone or folder is None or (_memory.of(url) is not None and not self._required):
+        if not alone or folder is None or (self._memory.of(*place) is not None and not self._required):
             return self._otherwise.prepare(work, put, report)
         try:
             answer = self._answer(work, folder, report)
-        except _Lacking as lacking:
+        except Lacking as lacking:
             if self._required:
                 raise SparkMisconfigured(f"{lacking} {_ADVICE}") from None
             log.warning("spark.own_readers", reason=str(lacking))
-            _memory.keep(url, str(lacking))
+            self._memory.keep(*place, str(lacking))
             return self._otherwise.prepare(work, put, report)
-        return _taken(answer, folder, work.spool, put)
+        return _taken(answer, work, folder, put)
 
     def abandon(self, load_id: UUID) -> None:
-        """Interrupt the load's session and close it for good."""
-        session.end(self._cluster, load_id)
+        """Whoever it was that took the load."""
+        session.end(self._cluster, _session_id(load_id))
+        self._otherwise.abandon(load_id)
 
     def _answer(self, work: Work, folder: LoadFolder, report: Callable[[Progress], None]) -> list[dict[str, Any]]:
         """The rows of all tasks."""
@@ -140,82 +116,63 @@ class TaskEngine:
             folder=folder,
         )
         with (
-            session.opened(self._cluster, work.load_id) as spark,
+            session.opened(self._cluster, _session_id(work.load_id)) as spark,
             session.Watch(spark, session.tag_of(work.load_id), work.cancelled),
         ):
             reported = _Reported(report, shares)
             spark.registerProgressHandler(reported)
-            rows = _run(spark, order)
+            rows = asked(spark, order, len(shares))
         reported.rest(rows)
+        log.info("spark.in_tasks", tasks=len(shares), files=len(work.files))
         return rows
 
 
-def _run(spark: SparkSession, order: task.Order) -> list[dict[str, Any]]:
-    from pyspark.errors import PySparkException  # noqa: PLC0415  only who uses Spark needs it
-    from pyspark.sql.pandas.types import from_arrow_schema  # noqa: PLC0415  likewise
-
-    count = len(order.shares)
-    todo = task.program(order.packed(), version(task.DISTRIBUTION))
-    try:
-        answer = spark.range(0, count, 1, count).mapInArrow(todo, from_arrow_schema(task.ANSWER)).toArrow()
-    except PySparkException as error:
-        if any(word in str(error) for word in _NO_PYTHON):
-            raise _Lacking(f"The cluster's tasks have no Python like this one: {session.summary(error)}.") from error
-        raise
-    rows: list[dict[str, Any]] = answer.to_pylist()
-    for row in rows:
-        if row["kind"] == task.ABSENT:
-            raise _Lacking(f"The embedded engine cannot run in the cluster's tasks: {row['message']}.")
-        if row["kind"] == task.FAILED:
-            raise _failure(row["error_type"], row["message"])
-    return rows
-
-
-def _failure(error_type: str, message: str) -> AutoloaderError | _Lacking:
-    """The error that a task told of."""
-    kind = getattr(errors, error_type)
-    said = f"In a task of the cluster: {message}"
-    lacking = issubclass(kind, SourceError | CatalogMisconfigured) and not kind.retryable
-    return _Lacking(said) if lacking else kind(said)
+def _session_id(load_id: UUID) -> UUID:
+    """Of the load, and not the one of Spark's own readers: they may have to take the load after this is closed."""
+    return uuid5(load_id, "tasks")
 
 
 def _taken(
-    answer: Sequence[dict[str, Any]], folder: LoadFolder, spool: Path, put: Callable[[Made], None]
+    answer: Sequence[dict[str, Any]], work: Work, folder: LoadFolder, put: Callable[[Made], None]
 ) -> list[Outcome]:
-    """Hand over what tasks have stored."""
-    outcomes, rejects = [], []
+    """Hand over what tasks have stored.
+
+    Raises:
+        SparkMisconfigured: the answer is not one to this load.
+    """
+    by_kind: dict[str, list[dict[str, Any]]] = {kind: [] for kind in (task.DATA, task.REJECTS, task.FILE)}
     for row in answer:
-        if row["kind"] == task.DATA:
-            put(task.data_file(row))
-        elif row["kind"] == task.REJECTS:
-            rejects.append(row)
-        else:
-            outcomes.append(task.outcome(row))
-    if rejects:
-        put(_rejects(rejects, folder, spool))
-    return outcomes
+        by_kind[row["kind"]].append(row)
+    told = sorted(row["file_id"] for row in by_kind[task.FILE]) == sorted(file.file_id for file in work.files)
+    stored = [*by_kind[task.DATA], *by_kind[task.REJECTS]]
+    if not told or not all(row["location"].startswith(f"{folder.location}/") for row in stored):
+        raise SparkMisconfigured(f"The cluster's tasks gave an answer that is not one to load {work.load_id}.")
+    for row in by_kind[task.DATA]:
+        put(task.data_file(row))
+    if by_kind[task.REJECTS]:
+        put(_rejects(by_kind[task.REJECTS], folder, work.spool))
+    return [task.outcome(row) for row in by_kind[task.FILE]]
 
 
 def _rejects(rows: Sequence[dict[str, Any]], folder: LoadFolder, spool: Path) -> Rejects:
     """The rejects of all tasks in one local file."""
     target = spool / "rejects.parquet"
     with room(spool):
-        parts = _fetched(rows, folder, spool)
-        first = next(parts)
-        with pq.ParquetWriter(target, first.schema_arrow, compression="zstd") as writer:
-            for part in (first, *parts):
-                for batch in part.iter_batches():
-                    writer.write_batch(batch)
+        batches = _fetched(rows, folder, spool)
+        first = next(batches)
+        with pq.ParquetWriter(target, first.schema, compression="zstd") as writer:
+            for batch in chain([first], batches):
+                writer.write_batch(batch)
     return Rejects(location=target, records=sum(row["records"] for row in rows))
 
 
-def _fetched(rows: Sequence[dict[str, Any]], folder: LoadFolder, spool: Path) -> Iterator[pq.ParquetFile]:
+def _fetched(rows: Sequence[dict[str, Any]], folder: LoadFolder, spool: Path) -> Iterator[pa.RecordBatch]:
     """One file after another; each is removed before the next one comes."""
     local = spool / "rejects.of-a-task"
     for row in rows:
         folder.take(row["location"], local)
         with pq.ParquetFile(local) as part:
-            yield part
+            yield from part.iter_batches()
         local.unlink()
 
 

@@ -11,20 +11,18 @@ import secrets
 import socket
 import threading
 from contextlib import ExitStack, closing, contextmanager
-from functools import cache
-from typing import TYPE_CHECKING, Self, assert_never
+from typing import TYPE_CHECKING, Self
 
-from autoloader.errors import UsageError
 from autoloader.ledger import runs
 from autoloader.ledger.database import connect, require_current, transaction
 from autoloader.ledger.locks import alone
 from autoloader.ledger.sealing import reseal_all
-from autoloader.model import EngineName, RunTrigger
-from autoloader.objects.hadoop import bucket_settings, scheme_of
+from autoloader.model import RunTrigger
 from autoloader.objects.paths import parse_source_path
 from autoloader.objects.s3 import open_s3
 from autoloader.plan import Lease, LoadLimits
-from autoloader.schema import parse_schema
+from autoloader.runtime.engines import Engines
+from autoloader.runtime.lake import Lake
 from autoloader.turns import Parts, Task
 from autoloader.validating import Asked as ToValidate
 from autoloader.validating import Means
@@ -40,25 +38,17 @@ if TYPE_CHECKING:
     from threading import Event
     from types import TracebackType
 
-    from pyiceberg.catalog import Catalog
-    from pyiceberg.table import Table
-
     from autoloader.connection import Connection
-    from autoloader.engines import Engine
     from autoloader.engines.spark.checking import Needed
-    from autoloader.engines.spark.session import Cluster
-    from autoloader.lake.rejected import Page
     from autoloader.model import (
         Difference,
         Finding,
         Ingestion,
         Load,
         NewIngestion,
-        RejectPlace,
         Run,
         ValidationReport,
         VerificationReport,
-        WantedRejects,
     )
     from autoloader.objects import ObjectStore
     from autoloader.settings import Connections, Settings
@@ -81,7 +71,8 @@ class Runtime:
         self.vault = Vault(settings)
         self._closing = ExitStack()
         self._closing.callback(self.database.dispose)
-        self._catalog = cache(self._open_catalog)
+        self.engines = Engines(settings, connections, self.vault)
+        self.lake = Lake(connections, self.database, self.engines.uses_spark)
 
     def __enter__(self) -> Self:
         return self
@@ -220,7 +211,7 @@ class Runtime:
         """
         from autoloader.recovery import decide  # noqa: PLC0415  see the module's first lines
 
-        return decide(self.database, load, self.open_table, loaded=loaded)
+        return decide(self.database, load, self.lake.open_table, loaded=loaded)
 
     @contextmanager
     def open_store(self, ingestion: NewIngestion) -> Iterator[ObjectStore]:
@@ -240,7 +231,7 @@ class Runtime:
         """As ``connection.reach``."""
         from autoloader.connection import reach  # noqa: PLC0415  see the module's first lines
 
-        cluster = self.cluster(ingestion) if self._uses_spark(ingestion) else None
+        cluster = self.engines.cluster(ingestion) if self.engines.uses_spark(ingestion) else None
         with self.open_store(ingestion) as store:
             return reach(ingestion, store, cluster, self._needed)
 
@@ -250,152 +241,16 @@ class Runtime:
         from autoloader.lake.snapshots import metadata_files  # noqa: PLC0415  likewise
 
         name = f"{ingestion.catalog}.{ingestion.database}.{ingestion.table}"
-        table = self.open_table(name)
+        table = self.lake.open_table(name)
         return Needed(
             table_name=name,
             metadata={} if table is None else metadata_files(table),
-            namespaces=namespaces(self._catalog(ingestion.catalog)),
+            namespaces=namespaces(self.lake.catalog(ingestion.catalog)),
             prefix=ingestion.source_path,
             file=file,
+            source=self.engines.in_tasks(ingestion),
+            tasks_required=self.engines.tasks_required,
         )
-
-    def embedded(self) -> Engine:
-        """The engine in this process: for previews, for ingestions that ask for it, and to judge what Spark doubts."""
-        from autoloader.engines.embedded import EmbeddedEngine  # noqa: PLC0415  see the module's first lines
-
-        return EmbeddedEngine(
-            memory_limit=self.settings.memory_limit,
-            threads=self.settings.threads,
-            fetch_concurrency=self.settings.fetch_concurrency,
-            spool_bytes=self.settings.spool_bytes,
-            most_times=self.settings.max_compression_ratio,
-        )
-
-    def engine(self, ingestion: NewIngestion) -> Engine:
-        """The engine an ingestion asks for.
-
-        Raises:
-            UsageError: as for ``cluster``.
-        """
-        match ingestion.engine:
-            case EngineName.EMBEDDED:
-                return self.embedded()
-            case EngineName.SPARK:
-                return self._spark(ingestion)
-            case EngineName.AUTO if self._uses_spark(ingestion):
-                from autoloader.engines.choosing import Choosing  # noqa: PLC0415  likewise
-
-                return Choosing(self.embedded(), self._spark(ingestion))
-            case EngineName.AUTO:
-                return self.embedded()
-            case _:
-                assert_never(ingestion.engine)
-
-    def _spark(self, ingestion: NewIngestion) -> Engine:
-        from autoloader.engines.spark import SparkEngine, TaskEngine  # noqa: PLC0415  see the module's first lines
-        from autoloader.objects.elsewhere import elsewhere  # noqa: PLC0415  likewise
-
-        cluster, concurrency = self.cluster(ingestion), self.settings.fetch_concurrency
-        own_readers = SparkEngine(cluster, self.embedded())
-        if self.settings.spark_reader == "sql":
-            return own_readers
-        bucket = parse_source_path(ingestion.source_path).bucket
-        source = elsewhere(bucket, ingestion.source_credentials, concurrency, self.vault.open)
-        required = self.settings.spark_reader == "python"
-        return TaskEngine(cluster, source, self.embedded(), own_readers, required=required)
-
-    def _uses_spark(self, ingestion: NewIngestion) -> bool:
-        """Whether a load of it may be done by Spark: where no server is named, ``auto`` means this process."""
-        named = ingestion.spark_connect_url or self.connections.spark_connect_url
-        return ingestion.engine is EngineName.SPARK or (ingestion.engine is EngineName.AUTO and named is not None)
-
-    def cluster(self, ingestion: NewIngestion) -> Cluster:
-        """Where the Spark Connect server of an ingestion answers, and how it reads the ingestion's bucket.
-
-        Raises:
-            UsageError: none is named, neither in the ingestion nor in the settings.
-            VaultError: a sealed secret cannot be opened.
-        """
-        from autoloader.engines.spark.session import Cluster  # noqa: PLC0415  likewise
-
-        url, token = ingestion.spark_connect_url, ingestion.spark_connect_token
-        if url is None:
-            url, given = self.connections.spark_connect_url, self.connections.spark_connect_token
-        else:
-            given = self.vault.open("spark_connect_token", token) if token else None
-        if url is None:
-            raise UsageError(
-                "the engine spark needs a Spark Connect server: give spark_connect_url or set "
-                "AUTOLOADER_SPARK_CONNECT_URL, or start one here with `autoloader up --spark`",
-                field="spark_connect_url",
-            )
-        bucket = parse_source_path(ingestion.source_path).bucket
-        keys = bucket_settings(bucket, ingestion.source_credentials, self.vault.open)
-        return Cluster(url=url, token=given, bucket=keys, scheme=scheme_of(keys))
-
-    def ensure_table(self, ingestion: Ingestion) -> Table:
-        """The table of an ingestion, made if it is not there."""
-        from autoloader.engines.fields import all_columns, further_columns  # noqa: PLC0415  see the module's first lines
-        from autoloader.lake.staged import allow_staging  # noqa: PLC0415  see the module's first lines
-        from autoloader.lake.tables import ensure_table  # noqa: PLC0415  see the module's first lines
-
-        table = ensure_table(
-            self._catalog(ingestion.catalog),
-            ingestion.database,
-            ingestion.table,
-            all_columns(parse_schema(ingestion.schema_json or ""), ingestion.path_columns),
-            ingestion.partition_columns,
-            ingestion.table_properties,
-            extra=further_columns(ingestion),
-            alone=lambda: alone(self.database, f"make {ingestion.table_name}"),
-        )
-        return allow_staging(table) if self._uses_spark(ingestion) else table
-
-    def ensure_rejects(self, ingestion: Ingestion) -> Table:
-        """The rejects table of an ingestion, made if it is not there."""
-        from autoloader.lake.rejects import ensure_rejects_table  # noqa: PLC0415  see the module's first lines
-
-        return ensure_rejects_table(
-            self._catalog(ingestion.catalog),
-            ingestion.database,
-            ingestion.table,
-            alone=lambda: alone(self.database, f"make {ingestion.table_name}__rejects"),
-        )
-
-    def open_table(self, name: str) -> Table | None:
-        """A table by its full name ``catalog.database.table``; None when there is none."""
-        from autoloader.lake.tables import load_table  # noqa: PLC0415  see the module's first lines
-
-        catalog, _, identifier = name.partition(".")
-        database, _, table = identifier.rpartition(".")
-        return load_table(self._catalog(catalog), database, table)
-
-    def rejects(self, ingestion: Ingestion, wanted: WantedRejects, *, limit: int, after: RejectPlace | None) -> Page:
-        """A page of the rejects of an ingestion; see ``lake.rejected.page`` for what is raised."""
-        from autoloader.lake import rejected  # noqa: PLC0415  see the module's first lines
-        from autoloader.lake.rejects import SUFFIX  # noqa: PLC0415  likewise
-
-        table = self.open_table(f"{ingestion.table_name}{SUFFIX}")
-        return rejected.Page([], None) if table is None else rejected.page(table, wanted, limit=limit, after=after)
-
-    def check_table(self, ingestion: NewIngestion) -> None:
-        """Ask the catalog whether it takes the name of an ingestion's table."""
-        from autoloader.lake.catalogs import check_identifier  # noqa: PLC0415  see the module's first lines
-
-        check_identifier(self._catalog(ingestion.catalog), ingestion.database, ingestion.table)
-
-    def addresses(self) -> dict[str, str]:
-        """Where the parts are that answer over HTTP: the default store, and every catalog that is known."""
-        from autoloader.lake.catalogs import addresses  # noqa: PLC0415  see the module's first lines
-
-        store = self.connections.s3_endpoint_url
-        catalogs = {f"catalog {name}": url for name, url in addresses(self.connections.catalogs).items()}
-        return ({} if store is None else {"store": store}) | catalogs
-
-    def _open_catalog(self, name: str) -> Catalog:
-        from autoloader.lake.catalogs import open_catalog  # noqa: PLC0415  see the module's first lines
-
-        return open_catalog(name, self.connections.catalogs)
 
     def _parts(self) -> Parts:
         settings = self.settings
@@ -403,10 +258,10 @@ class Runtime:
             worker=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
             database=self.database,
             open_store=self.open_store,
-            ensure_table=self.ensure_table,
-            ensure_rejects=self.ensure_rejects,
-            open_table=self.open_table,
-            engine=self.engine,
+            ensure_table=self.lake.ensure_table,
+            ensure_rejects=self.lake.ensure_rejects,
+            open_table=self.lake.open_table,
+            engine=self.engines.of,
             lease=Lease(duration=settings.lease),
             limits=LoadLimits(
                 max_files=settings.max_files_per_load,
@@ -422,7 +277,7 @@ class Runtime:
         return Sides(
             database=self.database,
             open_store=self.open_store,
-            open_table=self.open_table,
+            open_table=self.lake.open_table,
             spool=self._spool,
             memory_limit=self.settings.memory_limit,
             threads=self.settings.threads,
@@ -432,9 +287,9 @@ class Runtime:
         return Means(
             database=self.database,
             open_store=self.open_store,
-            open_table=self.open_table,
-            check_table=self.check_table,
-            judge=self.embedded,
+            open_table=self.lake.open_table,
+            check_table=self.lake.check_table,
+            judge=self.engines.embedded,
             spool=self._spool,
         )
 
