@@ -1,6 +1,6 @@
 """What the service answers: the contract's fields, with no secret in any of them."""
 
-from autoloader.api.answers.base import Answer, NextCursor
+from autoloader.api.answers.answer import Answer, NextCursor
 from autoloader.api.answers.files import (
     File,
     FileCounts,

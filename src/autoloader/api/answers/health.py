@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from autoloader.api.answers.base import Answer
+from autoloader.api.answers.answer import Answer
 
 
 class Alive(Answer):

@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import Field, field_validator
 
 from autoloader import model
-from autoloader.api.answers.base import Answer, NextCursor
+from autoloader.api.answers.answer import Answer, NextCursor
 from autoloader.defining import shown
 from autoloader.model import (
     EngineName,

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from autoloader.api.answers.base import Answer, NextCursor
+from autoloader.api.answers.answer import Answer, NextCursor
 from autoloader.model import (
     RunStatus,
     RunTrigger,

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import AliasChoices, Field
 
-from autoloader.api.answers.base import Answer
+from autoloader.api.answers.answer import Answer
 
 
 class SourceObject(Answer):

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from autoloader.api.answers.base import Answer, NextCursor
+from autoloader.api.answers.answer import Answer, NextCursor
 from autoloader.model import (
     DifferenceKind,
     VerificationStatus,
