@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from data import Dataset
 
 OURS, LIMIT, DLT = "autoloader", "bare limit", "dlt"
-ON_SPARK, OWN_READERS = "autoloader on spark", "autoloader on spark, sql"
+ON_SPARK, OWN_READERS = "autoloader on spark", "autoloader on spark sql"
 BATCH, STREAM = "spark batch", "spark streaming"
 FIRST, AGAIN, LISTING, START = "first run", "nothing new", "bare listing", "start only"
 FILES_PER_LOAD = 10_000

@@ -48,7 +48,7 @@ gzips others, which S3 does not, and unpacks them on the same cores.
   in a bucket of their own while dlt wants table and state in one. Nested values stay JSON text in their row, which
   spares it child tables.
 - **autoloader on spark** is the same `autoloader run` with `engine: spark`: the cluster's Python has Autoloader, so its
-  tasks run the embedded engine. **autoloader on spark, sql** is the same where it has not: Spark's own readers, judged
+  tasks run the embedded engine. **autoloader on spark sql** is the same where it has not: Spark's own readers, judged
   by expressions. **spark batch** and **spark streaming** are `bench/spark_ways.py`: Spark reading the same prefix as
   JSON with the explicit schema, by `writeTo(…).create()` and by Structured Streaming with the trigger `availableNow`,
   into a new Iceberg table. All of them talk to one Spark Connect server of the stack, in local mode with every core and
