@@ -26,8 +26,7 @@ from autoloader.engines import NewColumns, Work
 from autoloader.engines.fields import knowing_table
 from autoloader.errors import Interrupted, LakeError, LeaseLost, LedgerUnavailable, TableMoved
 from autoloader.failpoints import Step, reached
-from autoloader.lake.data_files import discard, load_location
-from autoloader.lake.folders import load_folder
+from autoloader.lake.data_files import discard, load_folder
 from autoloader.lake.growth import Growth, grown
 from autoloader.lake.intake import Intake
 from autoloader.lake.publish import Change, publish
@@ -239,7 +238,7 @@ class _Passes:
                 spool=spool,
                 cancelled=self.cancelled,
                 grows=grows,
-                folder=load_folder(table, load_location(table, load.id)),
+                folder=load_folder(table, load.id),
                 staged=partial(staged_rows, table, load.id),
             )
             outcomes = means.engine.prepare(work, put, report)

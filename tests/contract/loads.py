@@ -12,8 +12,7 @@ import pyarrow.parquet as pq
 from autoloader.engines import Progress, Reading, Work
 from autoloader.engines.embedded import EmbeddedEngine
 from autoloader.engines.fields import all_columns, of_keys, of_records
-from autoloader.lake.data_files import load_location
-from autoloader.lake.folders import load_folder
+from autoloader.lake.data_files import load_folder
 from autoloader.lake.intake import Intake
 from autoloader.lake.staged import allow_staging, staged_rows
 from autoloader.lake.tables import ensure_table, shape
@@ -210,8 +209,7 @@ class SparkLoads(Loads):
         table = self.tables.get(work.table_name)
         if table is None:
             return work
-        folder = load_folder(table, load_location(table, work.load_id))
-        return replace(work, folder=folder, staged=lambda: staged_rows(table, work.load_id))
+        return replace(work, folder=load_folder(table, work.load_id), staged=lambda: staged_rows(table, work.load_id))
 
     def put(self, work: Work, made: Made, result: Result) -> None:
         """Read what would be published."""

@@ -12,7 +12,7 @@ from pyiceberg.typedef import Record
 from autoloader.errors import TableMismatch
 from autoloader.lake.answers import translated
 from autoloader.lake.filesystems import file_system
-from autoloader.lake.folders import new_location, patiently, put
+from autoloader.lake.folders import LoadFolder, new_location, patiently, put
 from autoloader.lake.footers import entry
 from autoloader.lake.partitions import is_void
 from autoloader.lake.snapshots import landed_in, refreshed
@@ -38,6 +38,11 @@ def load_location(table: Table, load_id: UUID) -> str:
     load left behind could then only be found by listing the whole table.
     """
     return f"{_data_path(table)}/{load_id}"
+
+
+def load_folder(table: Table, load_id: UUID) -> LoadFolder:
+    """The same with the way to its storage, for whoever stores data files from another process."""
+    return LoadFolder(load_location(table, load_id), dict(table.io.properties))
 
 
 def rewritten_location(table: Table, load_id: UUID) -> str:

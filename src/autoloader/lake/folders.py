@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pyiceberg.io import FileIO
-    from pyiceberg.table import Table
 
 _CHUNK_BYTES = 8 * 1024**2
 
@@ -73,11 +72,6 @@ class LoadFolder:
 
     def _file_io(self) -> FileIO:
         return load_file_io(dict(self.properties), self.location)
-
-
-def load_folder(table: Table, location: str) -> LoadFolder:
-    """A folder in the storage of a table."""
-    return LoadFolder(location, dict(table.io.properties))
 
 
 def new_location(folder: str) -> str:

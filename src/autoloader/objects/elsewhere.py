@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from autoloader.objects.access import whereabouts
 from autoloader.objects.s3 import open_s3
 from autoloader.settings import Connections
+from autoloader.vault import CREDENTIAL_SECRETS
 
 if TYPE_CHECKING:
     from autoloader.model import SourceCredentials
     from autoloader.objects.access import OpenSecret
     from autoloader.objects.s3 import S3Store
 
-_SEALED = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 _NOTHING_KNOWN = Connections(database_url="")
 
 
@@ -50,7 +50,7 @@ def elsewhere(
     Raises:
         UsageError, VaultError: a key cannot be had.
     """
-    given = {name: text for name in _SEALED if (text := getattr(credentials, name)) is not None}
+    given = {name: text for name in CREDENTIAL_SECRETS if (text := getattr(credentials, name)) is not None}
     opened = {name: open_secret(name, text) for name, text in given.items()}
     endpoint, region = whereabouts(credentials, connections)
     where = {"endpoint_url": endpoint, "aws_region": region}

@@ -10,7 +10,7 @@ bucket or the table's storage, reads with Spark's own readers instead (``SparkEn
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 from uuid import uuid5
@@ -190,12 +190,6 @@ def shared(files: Sequence[ClaimedFile]) -> list[list[ClaimedFile]]:
     return shares
 
 
-@dataclass(slots=True)
-class _Done:
-    tasks: int = 0
-    bytes: int = 0
-
-
 class _Reported:
     """Turns Spark's own messages about its tasks into progress.
 
@@ -208,18 +202,18 @@ class _Reported:
         self._report = report
         self._shares = len(shares)
         self._bytes = sum(file.size_bytes for share in shares for file in share)
-        self._done = _Done()
+        self._told = 0
 
     def rest(self, rows: Sequence[dict[str, Any]]) -> None:
         """All is read."""
         files = [row for row in rows if row["kind"] == task.FILE]
         records = sum(row["records"] for row in files if row["status"] == FileStatus.SUCCESS)
-        self._report(Progress(files=len(files), bytes=self._bytes - self._done.bytes, records=records))
+        self._report(Progress(files=len(files), bytes=self._bytes - self._told, records=records))
 
     def __call__(self, stages: Iterable[StageInfo] | None, **_: object) -> None:
         """Called by the client while it waits: which share a task had it does not say, so all count the same."""
         tasks = min(self._shares, sum(each.num_completed_tasks for each in stages or ()))
-        if tasks > self._done.tasks:
-            size = self._bytes * tasks // self._shares - self._done.bytes
-            self._done = _Done(tasks, self._done.bytes + size)
+        size = self._bytes * tasks // self._shares - self._told
+        if size > 0:
+            self._told += size
             self._report(Progress(bytes=size))
