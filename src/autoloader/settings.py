@@ -45,7 +45,12 @@ class Settings(BaseSettings):
     )
     memory_limit: str = Field("256MB", pattern=r"^\d+(MB|GB)$", description="Memory the parser may use in one load.")
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="Threads of the parser.")
-    fetch_concurrency: int = Field(16, ge=1, le=256, description="Requests under way at once to the bucket.")
+    fetch_concurrency: int = Field(
+        64,
+        ge=1,
+        le=256,
+        description="Requests for small files under way at once to the bucket; of files over 256 KiB, 16 at most.",
+    )
     max_files_per_load: int = Field(10_000, ge=1, description="Files one load takes at most.")
     max_bytes_per_load: int = Field(2 * 1024**3, ge=1, description="Bytes one load takes; a larger file goes alone.")
     loads_at_once: int | None = Field(

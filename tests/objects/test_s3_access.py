@@ -247,7 +247,7 @@ def test_the_environment_cannot_lead_the_native_client_elsewhere(
     [asked] = server.asked
     assert asked.target == f"/{BUCKET}/a"
     assert "Credential=AKID/" in asked.headers["authorization"]
-    assert "object_store" in asked.headers["user-agent"]
+    assert "libcurl" in asked.headers["user-agent"]
 
 
 def test_a_certificate_file_that_is_not_there_is_named(

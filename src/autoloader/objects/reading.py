@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from autoloader.errors import SourceUnavailable
 from autoloader.objects import CHUNK_BYTES
-from autoloader.objects.native import NotAnswered, begin, can_name
+from autoloader.objects.native import NotAnswered, can_name
 from autoloader.objects.refusals import Ask
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from obstore.store import S3Store as NativeClient
-
+    from autoloader.objects.native import NativeClient
     from autoloader.objects.signed import SignedRequests
 
 
@@ -61,7 +60,7 @@ class Reading:
         native, self._native = self._native, None
         if native is not None:
             try:
-                return begin(native, self._key, self._etag)
+                return native.begin(self._key, self._etag)
             except NotAnswered:
                 return self._signed()
         return self._signed()

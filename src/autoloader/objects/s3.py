@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from autoloader.objects import Whole
 from autoloader.objects.access import resolve_access
 from autoloader.objects.listing import list_pages
-from autoloader.objects.native import open_native
+from autoloader.objects.native import NativeClient, can_name
 from autoloader.objects.paths import key_of
 from autoloader.objects.patience import Patience
 from autoloader.objects.reading import Reading
@@ -14,9 +15,7 @@ from autoloader.objects.signed import SignedRequests
 from autoloader.vault import look_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from obstore.store import S3Store as NativeClient
+    from collections.abc import Generator, Iterator, Sequence
 
     from autoloader.model import SourceCredentials, SourceObject
     from autoloader.objects.access import OpenSecret
@@ -50,18 +49,19 @@ def open_s3(
         UsageError: the credentials contradict each other, or the endpoint cannot be one.
     """
     access = resolve_access(credentials, connections, open_secret)
-    return S3Store(bucket, SignedRequests(bucket, access, concurrency), patience or Patience())
+    requests = SignedRequests(bucket, access, concurrency)
+    return S3Store(bucket, requests, patience or Patience(), concurrency=concurrency)
 
 
 class S3Store:
     """One bucket of S3 or of a store that speaks its protocol."""
 
-    def __init__(self, bucket: str, requests: SignedRequests, patience: Patience) -> None:
+    def __init__(self, bucket: str, requests: SignedRequests, patience: Patience, *, concurrency: int) -> None:
         self.bucket = bucket
         self._requests = requests
         self._patience = patience
-        self._native_at = requests.endpoint
-        self._native = open_native(requests.access, requests.endpoint)
+        self._concurrency = concurrency
+        self._native = NativeClient(requests.access, requests.endpoint)
 
     def pages(self, prefix: str) -> Iterator[Sequence[SourceObject]]:
         """As ``ObjectStore.pages``."""
@@ -78,13 +78,24 @@ class S3Store:
         finally:
             reading.close()
 
+    def read_small(self, versions: Sequence[tuple[str, str]]) -> Generator[Sequence[Whole]]:
+        """As ``ObjectStore.read_small``."""
+        keys = [key_of(self.bucket, path) for path, _ in versions]
+        nameable = [index for index, key in enumerate(keys) if can_name(key)]
+        if len(nameable) < len(keys):
+            yield [Whole(index, None, 0) for index in sorted(set(range(len(keys))).difference(nameable))]
+        asked = [(keys[index], versions[index][1]) for index in nameable]
+        for group in self._native_client().small(asked, self._concurrency):
+            yield [whole._replace(index=nameable[whole.index]) for whole in group]
+
     def close(self) -> None:
         """Close the connections to the bucket."""
         self._requests.close()
+        self._native.close()
 
     def _native_client(self) -> NativeClient:
         """The native client, opened anew when the bucket turned out to be in another region."""
         endpoint = self._requests.endpoint
-        if endpoint != self._native_at:
-            self._native, self._native_at = open_native(self._requests.access, endpoint), endpoint
+        if endpoint != self._native.endpoint:
+            self._native = NativeClient(self._requests.access, endpoint)
         return self._native

@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 
 _BATCH_BYTES = 128 * 1024**2
 _SCREENS = 2
+_STREAMS = 16
+"""So many larger files are read at once: of each some chunks are in memory."""
 
 Numbered = "tuple[int, ClaimedFile]"
 
@@ -88,7 +90,7 @@ class EmbeddedEngine:
     Args:
         memory_limit: of DuckDB, as it writes sizes (``512MB``).
         threads: of DuckDB.
-        fetch_concurrency: requests under way at once.
+        fetch_concurrency: requests for small files under way at once.
         spool_bytes: how many bytes of files lie in the spool; one larger file is spooled alone.
         most_times: how many times its stored size a compressed file may unpack to.
     """
@@ -113,7 +115,7 @@ class EmbeddedEngine:
         options = parse_options(work.reading.format_type, work.reading.options)
         with (
             closing(sql.connected(work.spool, self._memory_limit, means.threads)) as connection,
-            ThreadPoolExecutor(self._fetch_concurrency, "fetch") as fetching,
+            ThreadPoolExecutor(min(self._fetch_concurrency, _STREAMS), "fetch") as fetching,
             ThreadPoolExecutor(_SCREENS, "screen") as screening,
             ThreadPoolExecutor(1, "parse") as parsing,
             ThreadPoolExecutor(1, "put") as putting,

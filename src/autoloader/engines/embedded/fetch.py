@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from autoloader.errors import AutoloaderError
+from autoloader.objects import SMALL_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Future, ThreadPoolExecutor
 
     from autoloader.model import ClaimedFile
     from autoloader.objects import ObjectStore
 
 _BUDGET_BYTES = 24 * 1024**2
-_TASK_FILES = 16
-_TASK_BYTES = 1024**2
-"""Small files share a task of the pool: a future for each of 10,000 took a second of processor."""
-
-Cut = "Callable[[Iterator[bytes]], Iterator[bytes]]"
+_TOGETHER_BYTES = 4 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +90,11 @@ class _Count:
 
 
 class Fetcher:
-    """Reads files through a pool of threads.
+    """Reads small files many at a time, and larger ones through a pool of threads.
 
     Args:
         store: where they are.
-        pool: its size is how many requests are under way at once.
+        pool: its size is how many larger files are read at once.
     """
 
     def __init__(self, store: ObjectStore, pool: ThreadPoolExecutor) -> None:
@@ -112,74 +110,119 @@ class Fetcher:
             files: with their ordinals.
             cut: turns the bytes of an object into blocks; runs in the pool.
         """
-        arrived: SimpleQueue[Block | BaseException] = SimpleQueue()
-        budget = _Budget(_BUDGET_BYTES)
-        pending = [self._pool.submit(self._fetch_all, task, cut, arrived, budget) for task in _tasks(files)]
+        fetching = _Fetching(self._store, self._pool, cut)
+        fetching.begin(files)
         try:
             waiting = len(files)
             while waiting:
-                block = arrived.get()
-                if isinstance(block, BaseException):
-                    raise block
-                waiting -= block.last
-                yield block
-                budget.give(len(block.data))
+                for block in fetching.arrived():
+                    waiting -= block.last
+                    yield block
+                    fetching.budget.give(len(block.data))
         finally:
-            budget.close()
-            for future in pending:
-                future.cancel()
+            fetching.stop()
 
-    def _fetch_all(
-        self,
-        files: Sequence[tuple[int, ClaimedFile]],
-        cut: Callable[[Iterator[bytes]], Iterator[bytes]],
-        arrived: SimpleQueue[Block | BaseException],
-        budget: _Budget,
-    ) -> None:
-        for ordinal, file in files:
-            self._fetch(ordinal, file, cut, arrived, budget)
 
-    def _fetch(
-        self,
-        ordinal: int,
-        file: ClaimedFile,
-        cut: Callable[[Iterator[bytes]], Iterator[bytes]],
-        arrived: SimpleQueue[Block | BaseException],
-        budget: _Budget,
+class _Fetching:
+    """Some files on their way."""
+
+    def __init__(
+        self, store: ObjectStore, pool: ThreadPoolExecutor, cut: Callable[[Iterator[bytes]], Iterator[bytes]]
     ) -> None:
-        if budget.closed:
-            return
-        began, count = time.monotonic(), _Count()
+        self._store = store
+        self._pool = pool
+        self._cut = cut
+        self.budget = _Budget(_BUDGET_BYTES)
+        self._arrived: SimpleQueue[Sequence[Block] | BaseException] = SimpleQueue()
+        self._pending: list[Future[None]] = []
+
+    def begin(self, files: Sequence[tuple[int, ClaimedFile]]) -> None:
+        """Start with all of them."""
+        small = [numbered for numbered in files if numbered[1].size_bytes <= SMALL_BYTES]
+        if small:
+            self._submit(self._read_small, small)
+        for numbered in files:
+            if numbered[1].size_bytes > SMALL_BYTES:
+                self._submit(self._read, *numbered)
+
+    def arrived(self) -> Sequence[Block]:
+        """Wait for the next blocks.
+
+        Raises:
+            BaseException: what nobody foresaw.
+        """
+        blocks = self._arrived.get()
+        if isinstance(blocks, BaseException):
+            raise blocks
+        return blocks
+
+    def stop(self) -> None:
+        """Nobody wants the rest, if there is any."""
+        self.budget.close()
+        for future in self._pending:
+            future.cancel()
+
+    def _submit(self, work: Callable[..., None], *arguments: object) -> None:
+        self._pending.append(self._pool.submit(self._told, work, *arguments))
+
+    def _told(self, work: Callable[..., None], *arguments: object) -> None:
+        try:
+            if not self.budget.closed:
+                work(*arguments)
+        except BaseException as broken:  # noqa: BLE001  it is raised again where the blocks are taken
+            self._arrived.put(broken)
+
+    def _pass_on(self, blocks: Sequence[Block]) -> bool:
+        """Whether more is wanted."""
+        wanted = self.budget.take(sum(len(block.data) for block in blocks))
+        self._arrived.put(blocks)
+        return wanted
+
+    def _read_small(self, files: Sequence[tuple[int, ClaimedFile]]) -> None:
+        """Files that come whole; what did not come, or fails, is read like a large one."""
+        with closing(self._store.read_small([(file.path, file.etag) for _, file in files])) as groups:
+            for group in groups:
+                together, size = list[Block](), 0
+                for whole in group:
+                    ordinal, file = files[whole.index]
+                    if whole.body is None:
+                        self._submit(self._read, ordinal, file)
+                        continue
+                    for block in self._blocks(ordinal, iter([whole.body] if whole.body else []), whole.seconds):
+                        together.append(block)
+                        size += len(block.data)
+                        if size > _TOGETHER_BYTES:  # of a few bytes that unpack to many
+                            if not self._pass_on(together):
+                                return
+                            together, size = [], 0
+                if not self._pass_on(together):
+                    return
+
+    def _read(self, ordinal: int, file: ClaimedFile) -> None:
+        for block in self._blocks(ordinal, self._store.read(file.path, file.etag)):
+            if not self._pass_on([block]):
+                return
+
+    def _blocks(self, ordinal: int, chunks: Iterator[bytes], seconds: float = 0.0) -> Iterator[Block]:
+        """The blocks of a file from its bytes, the last one with the error that ended it, if one did.
+
+        Args:
+            ordinal: of the file in its load.
+            chunks: its bytes.
+            seconds: since it was asked for.
+        """
+        began, count = time.monotonic() - seconds, _Count()
         held: bytes | None = None
         error: AutoloaderError | None = None
 
-        def pass_on(data: bytes, *, last: bool) -> bool:
-            wanted = budget.take(len(data))
-            seconds = time.monotonic() - began
-            arrived.put(Block(ordinal, data, last, count.taken(), seconds, error))
-            return wanted
+        def block(data: bytes, *, last: bool) -> Block:
+            return Block(ordinal, data, last, count.taken(), time.monotonic() - began, error)
 
         try:
-            for data in cut(count.over(self._store.read(file.path, file.etag))):
-                if held is not None and not pass_on(held, last=False):
-                    return
+            for data in self._cut(count.over(chunks)):
+                if held is not None:
+                    yield block(held, last=False)
                 held = data
         except AutoloaderError as refused:
             error, held = refused, b""
-        except BaseException as broken:  # noqa: BLE001  it is raised again where the blocks are taken
-            arrived.put(broken)
-            return
-        pass_on(held or b"", last=True)
-
-
-def _tasks(files: Sequence[tuple[int, ClaimedFile]]) -> Iterator[list[tuple[int, ClaimedFile]]]:
-    task: list[tuple[int, ClaimedFile]] = []
-    size = 0
-    for ordinal, file in files:
-        if task and (len(task) == _TASK_FILES or size + file.size_bytes > _TASK_BYTES):
-            yield task
-            task, size = [], 0
-        task.append((ordinal, file))
-        size += file.size_bytes
-    if task:
-        yield task
+        yield block(held or b"", last=True)
