@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from autoloader.objects import ObjectStore
 
 _BUDGET_BYTES = 24 * 1024**2
-_TOGETHER_BYTES = 4 * 1024**2
+_TOGETHER_BYTES = 512 * 1024
+"""Blocks of small files are handed on together: to wake the thread that takes them costs as much as a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,23 +182,21 @@ class _Fetching:
 
     def _read_small(self, files: Sequence[tuple[int, ClaimedFile]]) -> None:
         """Files that come whole; what did not come, or fails, is read like a large one."""
+        together, size = list[Block](), 0
         with closing(self._store.read_small([(file.path, file.etag) for _, file in files])) as groups:
-            for group in groups:
-                together, size = list[Block](), 0
-                for whole in group:
-                    ordinal, file = files[whole.index]
-                    if whole.body is None:
-                        self._submit(self._read, ordinal, file)
-                        continue
-                    for block in self._blocks(ordinal, iter([whole.body] if whole.body else []), whole.seconds):
-                        together.append(block)
-                        size += len(block.data)
-                        if size > _TOGETHER_BYTES:  # of a few bytes that unpack to many
-                            if not self._pass_on(together):
-                                return
-                            together, size = [], 0
-                if not self._pass_on(together):
-                    return
+            for whole in chain.from_iterable(groups):
+                ordinal, file = files[whole.index]
+                if whole.body is None:
+                    self._submit(self._read, ordinal, file)
+                    continue
+                for block in self._blocks(ordinal, iter([whole.body] if whole.body else []), whole.seconds):
+                    together.append(block)
+                    size += len(block.data)
+                    if size > _TOGETHER_BYTES:
+                        if not self._pass_on(together):
+                            return
+                        together, size = [], 0
+        self._pass_on(together)
 
     def _read(self, ordinal: int, file: ClaimedFile) -> None:
         for block in self._blocks(ordinal, self._store.read(file.path, file.etag)):
