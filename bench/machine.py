@@ -14,6 +14,7 @@ from dlt_environment import dlt_version
 PACKAGES = (
     "iceberg-autoloader",
     "duckdb",
+    "pycurl",
     "obstore",
     "pyiceberg",
     "pyarrow",

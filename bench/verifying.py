@@ -43,13 +43,13 @@ from autoloader.verifying import Asked
 from autoloader.verifying.verification import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from pyiceberg.table import Table
     from sqlalchemy import Engine
 
     from autoloader.model import Difference, Ingestion, Reading
-    from autoloader.objects import ObjectStore
+    from autoloader.objects import ObjectStore, Whole
     from autoloader.settings import Connections
 
 FILES, ROWS, PER_LOAD, PAGE = 1_000_000, 10, 10_000, 1_000
@@ -95,6 +95,10 @@ class Listed:
     def read(self, path: str, etag: str, *, start: int = 0) -> Iterator[bytes]:
         """Nothing is read by a verification."""
         raise AssertionError(path, etag, start)
+
+    def read_small(self, versions: Sequence[tuple[str, str]]) -> Generator[Sequence[Whole]]:
+        """Nothing is read by a verification."""
+        raise AssertionError(versions)
 
 
 def _fill_table(table: Table, files: int, rows: int, folder: Path) -> list[int | None]:

@@ -130,6 +130,7 @@ def carry_out(means: Means, load: Load, claimed: Sequence[ClaimedFile]) -> None:
         if change.always:
             second = storing.table or means.look_up(table_of(load))
             publish_rejects(means.database, load, second, renewal.renew, clock)
+        renewal.stop()
         with transaction(means.database) as connection:
             if not loads.finish(connection, load.id, snapshot_id):
                 raise LeaseLost(f"load {load.id} was taken over after it landed; its recoverer records the outcome")

@@ -44,6 +44,10 @@ class Renewal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Renew no more: for an owner about to end what the lease is of, whose end is no loss."""
         self._stop.set()
         self._thread.join()
 

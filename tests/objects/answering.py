@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import threading
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from autoloader.settings import Connections
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from mypy_boto3_s3 import S3Client
 
@@ -94,9 +96,12 @@ def listing(objects: Mapping[str, bytes], *, token: str | None = None, encoded: 
 
 
 class Answering:
-    """The server. ``answer`` decides what each request gets; ``asked`` keeps what was asked, in order."""
+    """The server. ``answer`` decides what each request gets; ``asked`` keeps what was asked, in order.
 
-    def __init__(self) -> None:
+    With a certificate (and its key in the same file) it speaks TLS, as ``localhost``.
+    """
+
+    def __init__(self, certificate: Path | None = None) -> None:
         self.answer: Callable[[Asked], Answer] = lambda _: error(500, "NothingToSay")
         self.asked: list[Asked] = []
         outer = self
@@ -128,9 +133,14 @@ class Answering:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        if certificate is not None:
+            tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            tls.load_cert_chain(certificate)
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        place = "http://127.0.0.1" if certificate is None else "https://localhost"
+        self.url = f"{place}:{self._server.server_port}"
         self._closing: list[Callable[[], None]] = []
 
     def in_turn(self, answers: Sequence[Answer]) -> None:
@@ -149,12 +159,12 @@ class Answering:
 
         self.answer = answer
 
-    def store(self, patience: Patience = AT_ONCE) -> S3Store:
+    def store(self, patience: Patience = AT_ONCE, concurrency: int = 4) -> S3Store:
         """A store on this server's bucket."""
         connections = Connections(
             database_url="", s3_endpoint_url=self.url, s3_access_key_id="AKID", s3_secret_access_key=SECRET
         )
-        store = open_s3(BUCKET, SourceCredentials(), connections, 4, patience=patience)
+        store = open_s3(BUCKET, SourceCredentials(), connections, concurrency, patience=patience)
         self._closing.append(store.close)
         return store
 

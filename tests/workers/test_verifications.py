@@ -25,13 +25,13 @@ from autoloader.verifying.jobs import take_turn
 from autoloader.verifying.verification import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from pyiceberg.table import Table
     from tests.workers.conftest import Queue
 
     from autoloader.model import Difference, Ingestion, Reading, SourceObject, Verification, VerificationReport
-    from autoloader.objects import ObjectStore
+    from autoloader.objects import ObjectStore, Whole
     from autoloader.verifying import Sides
 
 LEASE = Lease(duration=timedelta(minutes=1))
@@ -350,6 +350,9 @@ def test_a_worker_that_is_told_to_stop_leaves_its_verification_to_the_next_one(q
 
         def read(self, path: str, etag: str, *, start: int = 0) -> Iterator[bytes]:
             raise AssertionError(path, etag, start)
+
+        def read_small(self, versions: Sequence[tuple[str, str]]) -> Generator[Sequence[Whole]]:
+            raise AssertionError(versions)
 
     @contextmanager
     def open_store(_: Ingestion) -> Iterator[ObjectStore]:

@@ -15,11 +15,12 @@ from tests.patience import eventually
 from autoloader.ledger import loads
 from autoloader.ledger.database import transaction
 from autoloader.model import FileStatus, Outcome, RunStatus
+from autoloader.objects import Whole
 from autoloader.plan import Lease, LoadLimits
 from autoloader.workers import work_forever
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator, Sequence
 
     from tests.conftest import Databases
     from tests.workers.conftest import Queue
@@ -123,6 +124,9 @@ class Endless:
         self.reading.set()
         self.over.wait()
         yield from self.store.read(path, etag, start=start)
+
+    def read_small(self, versions: Sequence[tuple[str, str]]) -> Generator[Sequence[Whole]]:
+        yield [Whole(position, None, 0) for position in range(len(versions))]
 
 
 def test_workers_end_within_their_grace_even_if_a_bucket_does_not_answer(queue: Queue) -> None:

@@ -26,12 +26,12 @@ class Whole(NamedTuple):
     """One of many small objects.
 
     Attributes:
-        index: which of those that were asked for.
+        position: which of those that were asked for.
         body: all of its bytes; None where it must be asked for by ``read``, which tells what is wrong, and tries again.
         seconds: since it was asked for.
     """
 
-    index: int
+    position: int
     body: bytes | None
     seconds: float
 

@@ -134,7 +134,7 @@ class _Request:
         self._parts: list[bytes] = []
         self.size = 0
         self.transfer = pycurl.Curl()
-        trusted = Path(access.ca_bundle or get_cert_path(True))
+        trusted = access.ca_bundle or Path(str(get_cert_path(True)))
         for option, value in {
             pycurl.AWS_SIGV4: f"aws:amz:{endpoint.region}:s3",
             pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,  # a connection each: bodies do not wait for each other

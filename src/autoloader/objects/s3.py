@@ -86,7 +86,7 @@ class S3Store:
             yield [Whole(index, None, 0) for index in sorted(set(range(len(keys))).difference(nameable))]
         asked = [(keys[index], versions[index][1]) for index in nameable]
         for group in self._native_client().small(asked, self._concurrency):
-            yield [whole._replace(index=nameable[whole.index]) for whole in group]
+            yield [whole._replace(position=nameable[whole.position]) for whole in group]
 
     def close(self) -> None:
         """Close the connections to the bucket."""

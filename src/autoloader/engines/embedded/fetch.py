@@ -185,7 +185,7 @@ class _Fetching:
         together, size = list[Block](), 0
         with closing(self._store.read_small([(file.path, file.etag) for _, file in files])) as groups:
             for whole in chain.from_iterable(groups):
-                ordinal, file = files[whole.index]
+                ordinal, file = files[whole.position]
                 if whole.body is None:
                     self._submit(self._read, ordinal, file)
                     continue
