@@ -79,6 +79,19 @@ def test_an_object_that_does_not_come_keeps_no_other_from_coming(server: Answeri
     assert {asked.headers["if-match"] for asked in server.asked} == {'"v1"'}
 
 
+def test_a_store_that_is_down_is_not_asked_for_every_object(server: Answering) -> None:
+    server.answer = lambda _: error(503, "SlowDown")
+    came = _read_small(server.store(concurrency=4), _versions(1_000))
+    assert set(came.values()) == {None}
+    assert len(server.asked) <= 8
+
+
+def test_a_store_where_every_object_is_gone_is_asked_for_each(server: Answering) -> None:
+    server.answer = lambda _: error(404, "NoSuchKey")
+    assert set(_read_small(server.store(concurrency=4), _versions(100)).values()) == {None}
+    assert len(server.asked) == 100
+
+
 def test_no_more_requests_are_under_way_than_were_allowed(server: Answering) -> None:
     changed, at_once, most, asked_for = threading.Condition(), 0, 0, 40
 

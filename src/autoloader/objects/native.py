@@ -61,7 +61,10 @@ class NativeClient:
 
     def _answer(self, key: str, etag: str) -> Generator[bytes]:
         """Nothing, as soon as the answer is a good one; then the chunks."""
-        line = self._idle.pop() if self._idle else _Line(_Request(self._access, self.endpoint))
+        try:
+            line = self._idle.pop()
+        except IndexError:
+            line = _Line(_Request(self._access, self.endpoint))
         request = line.request
         request.ask(key, etag)
         line.turning.start(request.transfer)
@@ -81,13 +84,16 @@ class NativeClient:
             self._idle.append(line)
 
     def small(self, versions: Sequence[tuple[str, str]], at_once: int) -> Generator[list[Whole]]:
-        """Ask for many small objects by key and etag, so many at once; see ``ObjectStore.read_small``."""
+        """Ask for many small objects by key and etag, so many at once; see ``ObjectStore.read_small``.
+
+        Once so many in a row have failed, the store is not asked for the rest: ``read`` does that, with patience.
+        """
         waiting = iter(enumerate(versions))
-        turning, idle = Turning(), list[_Request]()
+        turning, idle, failures = Turning(), list[_Request](), 0
         under_way: dict[pycurl.Curl, tuple[int, _Request]] = {}
 
         def start_more() -> None:
-            while len(under_way) < at_once and (following := next(waiting, None)) is not None:
+            while len(under_way) < at_once > failures and (following := next(waiting, None)) is not None:
                 index, (key, etag) = following
                 request = idle.pop() if idle else _Request(self._access, self.endpoint, most=SMALL_BYTES)
                 request.ask(key, etag)
@@ -102,6 +108,7 @@ class NativeClient:
                     index, request = under_way.pop(transfer)
                     turning.drop(transfer)
                     ended.append(Whole(index, request.whole(code), transfer.getinfo(pycurl.TOTAL_TIME)))
+                    failures = failures + 1 if request.has_failed(code) else 0
                     idle.append(request)
                 if ended:
                     start_more()
@@ -109,6 +116,8 @@ class NativeClient:
                 else:
                     time.sleep(_GATHERING_SECONDS)
                     turning.wait()
+            if rest := [Whole(index, None, 0) for index, _ in waiting]:
+                yield rest
         finally:
             for transfer in under_way:
                 turning.drop(transfer)
@@ -182,15 +191,25 @@ class _Request:
             NotAnswered: refused.
             SourceUnavailable: the connection failed, or the store did.
         """
-        status = self.transfer.getinfo(pycurl.RESPONSE_CODE)
-        if ended or status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise SourceUnavailable(f"The native client failed: HTTP {status}, code {ended or 0} of libcurl.")
-        if status != HTTPStatus.OK:
+        if self.has_failed(ended):
+            raise SourceUnavailable(f"The native client failed: HTTP {self._status}, code {ended or 0} of libcurl.")
+        if self._status != HTTPStatus.OK:
             raise NotAnswered
+
+    def has_failed(self, ended: int | None) -> bool:
+        """Whether another try may go better."""
+        broken = ended not in {None, 0, pycurl.E_FILESIZE_EXCEEDED}
+        status = self._status
+        return broken or status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+    @property
+    def _status(self) -> int:
+        """Of the answer; 0 until there is one."""
+        return int(self.transfer.getinfo(pycurl.RESPONSE_CODE))
 
     def whole(self, ended: int) -> bytes | None:
         """The object; None where it did not come."""
-        good = not ended and self.transfer.getinfo(pycurl.RESPONSE_CODE) == HTTPStatus.OK
+        good = not ended and self._status == HTTPStatus.OK
         return self.taken() if good else None
 
 
