@@ -9,6 +9,7 @@ where they are first needed, as most runs find nothing new.
 from __future__ import annotations
 
 import random
+import sys
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
@@ -21,6 +22,7 @@ from autoloader.discovery import Scope
 from autoloader.engines.fields import reading_of
 from autoloader.errors import HistoryTooShort, LeaseLost, NotKnown, SparkError, UsageError, VaultError
 from autoloader.failpoints import Step, reached
+from autoloader.importing import collector_at_rest
 from autoloader.ledger import files, ingestions, loads, runs
 from autoloader.ledger.database import transaction
 from autoloader.model import ListingCounts, WriteMode
@@ -160,7 +162,15 @@ def _tries_again(ingestion: Ingestion, counts: ListingCounts) -> bool:
     return ingestion.write_mode is not WriteMode.OVERWRITE or counts.new + counts.changed > 0
 
 
+def import_loading() -> None:
+    """Import what the first load of a process needs, at once."""
+    if "autoloader.loading" not in sys.modules:
+        with collector_at_rest():
+            from autoloader import loading, recovery, sampling  # noqa: F401, PLC0415  see the module's first lines
+
+
 def _make_table(parts: Parts, ingestion: Ingestion, store: ObjectStore) -> None:
+    import_loading()
     from autoloader import sampling  # noqa: PLC0415  see the module's first lines
 
     parts.ensure_table(sampling.settle_schema(parts.database, ingestion, store))

@@ -13,6 +13,7 @@ import threading
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Self
 
+from autoloader.importing import go_without_numpy
 from autoloader.ledger import runs
 from autoloader.ledger.database import connect, require_current, transaction
 from autoloader.ledger.locks import alone
@@ -23,7 +24,7 @@ from autoloader.objects.s3 import open_s3
 from autoloader.plan import Lease, LoadLimits
 from autoloader.runtime.engines import Engines
 from autoloader.runtime.lake import Lake
-from autoloader.turns import Parts, Task
+from autoloader.turns import Parts, Task, import_loading
 from autoloader.validating import Asked as ToValidate
 from autoloader.validating import Means
 from autoloader.vault import Vault
@@ -107,6 +108,8 @@ class Runtime:
             max_files: of a run that is started: only so many new or changed files.
             stopping: set it to stop the work; what is being published is still published.
         """
+        if not self.engines.uses_spark(ingestion):
+            go_without_numpy()
         parts = self._parts()
         with transaction(self.database) as connection:
             run, leads = runs.start_or_join(
@@ -144,9 +147,7 @@ class Runtime:
             How many threads did not end in time; see ``workers.work_forever``.
         """
         # A worker lives long: what others import at their first load, it has at hand before it takes one up.
-        from autoloader import loading, recovery, sampling  # noqa: F401, PLC0415  see above
-        from autoloader.engines import embedded  # noqa: F401, PLC0415  likewise
-
+        import_loading()
         return work_forever(self._parts(), concurrency=concurrency, stopping=stopping, grace=grace)
 
     def verify(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autoloader.engines.embedded.compression import BLOCK_BYTES
-from autoloader.engines.embedded.streams import RAW_BYTES, pieces
+from autoloader.engines.embedded.streams import RAW_BYTES, parted, pieces
 from autoloader.engines.forms import RECORD_LIMIT_BYTES
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def blocks(stream: Iterable[bytes], *, size: int = BLOCK_BYTES) -> Iterator[byte
     held: list[bytes] = []
     held_bytes = 0
     skipping = False
-    for piece in pieces(stream, size=size):
+    for piece in pieces(stream, size=2 * size):
         chunk = piece
         if skipping:
             end = chunk.find(b"\n")
@@ -34,10 +34,8 @@ def blocks(stream: Iterable[bytes], *, size: int = BLOCK_BYTES) -> Iterator[byte
         held_bytes += len(chunk)
         if held_bytes < size:
             continue
-        whole = b"".join(held)
-        cut = whole.rfind(b"\n") + 1
-        yield from _first_line_apart(whole[:cut])
-        rest = whole[cut:]
+        whole, rest = parted(held)
+        yield from _first_line_apart(whole)
         if len(rest) > RECORD_LIMIT_BYTES:
             yield Overlong(rest[:RAW_BYTES])
             rest, skipping = b"", True

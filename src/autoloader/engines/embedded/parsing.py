@@ -84,9 +84,9 @@ class Parser:
         """
         self._drop_failed(batch)
         blames = 0
-        while any(intake.records for intake in batch.files.values()):
+        while records := sum(intake.records for intake in batch.files.values()):
             if self._sieves:
-                self._tools.left_out.begin()
+                self._tools.left_out.begin(records)
             try:
                 written = self._tools.writer.write(self._good(batch))
             except duckdb.OutOfMemoryException:

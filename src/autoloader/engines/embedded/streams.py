@@ -11,7 +11,7 @@ from autoloader.engines.forms import RECORD_LIMIT_BYTES
 from autoloader.errors import BadRecord, FileUnreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 RAW_BYTES = 64 * 1024
 """So much of a bad record's text is kept."""
@@ -60,22 +60,30 @@ def blocks(stream: Iterable[bytes], *, size: int = BLOCK_BYTES) -> Iterator[byte
     """
     held: list[bytes] = []
     held_bytes = lines = 0
-    for chunk in pieces(stream, size=size):
+    for chunk in pieces(stream, size=2 * size):
         held.append(chunk)
         held_bytes += len(chunk)
         if held_bytes < size:
             continue
-        whole = b"".join(held)
-        cut = whole.rfind(b"\n") + 1
-        if cut:
+        whole, rest = parted(held)
+        if whole:
             _check_first_line(whole, lines)
-            yield whole[:cut]
-            lines += whole.count(b"\n", 0, cut)
-        held, held_bytes = [whole[cut:]], len(whole) - cut
-        _check_first_line(held[0], lines)
+            yield whole
+            lines += whole.count(b"\n")
+        held, held_bytes = [rest], len(rest)
+        _check_first_line(rest, lines)
     if held_bytes:
         _check_first_line(last := b"".join(held), lines)
         yield last
+
+
+def parted(chunks: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """The whole lines of some chunks that follow each other, and what comes after them; each byte is copied once."""
+    for at in reversed(range(len(chunks))):
+        if cut := chunks[at].rfind(b"\n") + 1:
+            split = memoryview(chunks[at])
+            return b"".join([*chunks[:at], split[:cut]]), b"".join([split[cut:], *chunks[at + 1 :]])
+    return b"", b"".join(chunks)
 
 
 def pieces(stream: Iterable[bytes], *, size: int = BLOCK_BYTES) -> Iterator[bytes]:
