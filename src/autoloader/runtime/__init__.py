@@ -13,7 +13,6 @@ import threading
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Self
 
-from autoloader.importing import go_without_numpy
 from autoloader.ledger import runs
 from autoloader.ledger.database import connect, require_current, transaction
 from autoloader.ledger.locks import alone
@@ -108,8 +107,6 @@ class Runtime:
             max_files: of a run that is started: only so many new or changed files.
             stopping: set it to stop the work; what is being published is still published.
         """
-        if not self.engines.uses_spark(ingestion):
-            go_without_numpy()
         parts = self._parts()
         with transaction(self.database) as connection:
             run, leads = runs.start_or_join(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from autoloader.errors import UsageError
-from autoloader.importing import lacks_numpy
 from autoloader.model import EngineName
 from autoloader.objects.hadoop import bucket_settings, scheme_of
 from autoloader.objects.paths import parse_source_path
@@ -111,16 +110,11 @@ class Engines:
         """Where the Spark Connect server of an ingestion answers, and how it reads the ingestion's bucket.
 
         Raises:
-            UsageError: none is named, neither in the ingestion nor in the settings; or this process cannot use any.
+            UsageError: none is named, neither in the ingestion nor in the settings.
             VaultError: a sealed secret cannot be opened.
         """
         from autoloader.engines.spark.session import Cluster  # noqa: PLC0415  likewise
 
-        if lacks_numpy():
-            raise UsageError(
-                "this process began a run on the embedded engine, without what Spark's client needs: "
-                "a worker or a run of its own can reach the cluster"
-            )
         url, token = ingestion.spark_connect_url, ingestion.spark_connect_token
         if url is None:
             url, given = self._connections.spark_connect_url, self._connections.spark_connect_token
