@@ -174,8 +174,9 @@ class _Fetching:
         except BaseException as broken:  # noqa: BLE001  it is raised again where the blocks are taken
             self._arrived.put(broken)
 
-    def _pass_on(self, blocks: Sequence[Block]) -> bool:
-        """Whether more is wanted."""
+    def _pass_on(self, blocks: list[Block]) -> bool:
+        """Whether more is wanted. Files that came together are put in order: the same few give the same rows."""
+        blocks.sort(key=lambda block: block.ordinal)
         wanted = self.budget.take(sum(len(block.data) for block in blocks))
         self._arrived.put(blocks)
         return wanted
