@@ -88,7 +88,10 @@ class NativeClient:
 
         Once so many in a row have failed, the store is not asked for the rest: ``read`` does that, with patience.
         """
-        waiting = iter(enumerate(versions))
+        if odd := [Whole(index, None, 0) for index, (key, _) in enumerate(versions) if not can_name(key)]:
+            yield odd
+        left = {whole.position for whole in odd}
+        waiting = ((index, version) for index, version in enumerate(versions) if index not in left)
         turning, idle, failures = Turning(), list[_Request](), 0
         under_way: dict[pycurl.Curl, tuple[int, _Request]] = {}
 
@@ -153,9 +156,7 @@ class _Request:
             pycurl.MAXFILESIZE_LARGE: most,
             pycurl.BUFFERSIZE: _BUFFER_BYTES,
             pycurl.NOSIGNAL: 1,
-            pycurl.CAPATH if access.ca_bundle is not None and access.ca_bundle.is_dir() else pycurl.CAINFO: str(
-                trusted
-            ),
+            pycurl.CAPATH if trusted.is_dir() else pycurl.CAINFO: str(trusted),
             pycurl.WRITEFUNCTION: self._take,
         }.items():
             self.transfer.setopt(option, value)

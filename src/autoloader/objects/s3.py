@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from autoloader.objects import Whole
 from autoloader.objects.access import resolve_access
 from autoloader.objects.listing import list_pages
-from autoloader.objects.native import NativeClient, can_name
+from autoloader.objects.native import NativeClient
 from autoloader.objects.paths import key_of
 from autoloader.objects.patience import Patience
 from autoloader.objects.reading import Reading
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
     from autoloader.model import SourceCredentials, SourceObject
+    from autoloader.objects import Whole
     from autoloader.objects.access import OpenSecret
     from autoloader.settings import Connections
 
@@ -80,13 +80,8 @@ class S3Store:
 
     def read_small(self, versions: Sequence[tuple[str, str]]) -> Generator[Sequence[Whole]]:
         """As ``ObjectStore.read_small``."""
-        keys = [key_of(self.bucket, path) for path, _ in versions]
-        nameable = [index for index, key in enumerate(keys) if can_name(key)]
-        if len(nameable) < len(keys):
-            yield [Whole(index, None, 0) for index in sorted(set(range(len(keys))).difference(nameable))]
-        asked = [(keys[index], versions[index][1]) for index in nameable]
-        for group in self._native_client().small(asked, self._concurrency):
-            yield [whole._replace(position=nameable[whole.position]) for whole in group]
+        asked = [(key_of(self.bucket, path), etag) for path, etag in versions]
+        return self._native_client().small(asked, self._concurrency)
 
     def close(self) -> None:
         """Close the connections to the bucket."""
